@@ -79,29 +79,31 @@ export function trustedKeyOf(key: KeyObject, name: string): TrustedKey {
   return { name, algorithm: algorithmOf(key, name), key, der, fingerprint }
 }
 
+const CURVES: ReadonlyMap<string, KeyAlgorithm> = new Map([
+  ['prime256v1', 'ecdsa-p256'],
+  ['secp384r1', 'ecdsa-p384'],
+  ['secp521r1', 'ecdsa-p521'],
+])
+
 function algorithmOf(key: KeyObject, name: string): KeyAlgorithm {
-  const details = key.asymmetricKeyDetails ?? {}
-  switch (key.asymmetricKeyType) {
-    case 'ec':
-      if (details.namedCurve === 'prime256v1') return 'ecdsa-p256'
-      if (details.namedCurve === 'secp384r1') return 'ecdsa-p384'
-      if (details.namedCurve === 'secp521r1') return 'ecdsa-p521'
-      throw new KeyError('UNSUPPORTED_KEY', `${name} is on the curve ${details.namedCurve}; P-256, P-384 and P-521 are taken`)
-    case 'rsa': {
-      const bits = details.modulusLength ?? 0
-      if (bits < RSA_MIN_BITS || bits > RSA_MAX_BITS) {
-        throw new KeyError('UNSUPPORTED_KEY', `${name} is an RSA key of ${bits} bits; ${RSA_MIN_BITS} to ${RSA_MAX_BITS} are taken`)
-      }
-      if (details.publicExponent !== 65537n) {
-        throw new KeyError('UNSUPPORTED_KEY', `${name} is an RSA key with exponent ${details.publicExponent}; 65537 is taken`)
-      }
-      return 'rsa'
-    }
-    case 'ed25519':
-      return 'ed25519'
-    default:
-      throw new KeyError('UNSUPPORTED_KEY', `${name} is a key of type ${key.asymmetricKeyType}; ECDSA, RSA and Ed25519 are taken`)
+  const { asymmetricKeyType: type, asymmetricKeyDetails: details = {} } = key
+  if (type === 'ed25519') return 'ed25519'
+  if (type === 'ec') {
+    const algorithm = CURVES.get(details.namedCurve ?? '')
+    if (algorithm !== undefined) return algorithm
+    throw new KeyError('UNSUPPORTED_KEY', `${name} is on the curve ${details.namedCurve}; P-256, P-384 and P-521 are taken`)
   }
+  if (type !== 'rsa') {
+    throw new KeyError('UNSUPPORTED_KEY', `${name} is a key of type ${type}; ECDSA, RSA and Ed25519 are taken`)
+  }
+  const bits = details.modulusLength ?? 0
+  if (bits < RSA_MIN_BITS || bits > RSA_MAX_BITS) {
+    throw new KeyError('UNSUPPORTED_KEY', `${name} is an RSA key of ${bits} bits; ${RSA_MIN_BITS} to ${RSA_MAX_BITS} are taken`)
+  }
+  if (details.publicExponent !== 65537n) {
+    throw new KeyError('UNSUPPORTED_KEY', `${name} is an RSA key with exponent ${details.publicExponent}; 65537 is taken`)
+  }
+  return 'rsa'
 }
 
 /**

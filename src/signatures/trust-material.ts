@@ -1,0 +1,9 @@
+import type { TrustedKey } from './public-key.ts'
+
+/**
+ * What a requirement trusts, loaded and checked once when the policy was loaded, so that verifying reads no file.
+ * `unbuilt` is a requirement that this program understands but cannot verify: it refuses, and says so.
+ */
+export type TrustMaterial =
+  | { readonly by: 'keys'; readonly keys: readonly TrustedKey[] }
+  | { readonly by: 'unbuilt'; readonly what: string }

@@ -1,0 +1,28 @@
+import { checkAttachedWithKeys, type Subject } from './attached-signature.ts'
+import { rejected, type SignatureCheck, type UntrustedSignature } from './signature.ts'
+import type { TrustMaterial } from './trust-material.ts'
+
+/**
+ * Whether one signature is by somebody this trust material names, and about exactly the subject's bytes. What the signer
+ * calls the image is returned unjudged: the policy's signed identity comes after.
+ *
+ * @param now wall clock, for certificates and log times
+ */
+export async function verifySignature(args: {
+  readonly signature: UntrustedSignature
+  readonly trust: TrustMaterial
+  readonly subject: Subject
+  readonly now: Date
+}): Promise<SignatureCheck> {
+  const { signature, trust, subject } = args
+  if (signature.format === 'unusable') return rejected('MALFORMED', signature.problem)
+  switch (trust.by) {
+    case 'unbuilt':
+      return rejected('NOT_APPLICABLE', `this version cannot verify ${trust.what}`)
+    case 'keys':
+      if (signature.format !== 'simple-signing') {
+        return rejected('NOT_APPLICABLE', `this version cannot verify a ${signature.format} signature`)
+      }
+      return checkAttachedWithKeys({ signature, subject, keys: trust.keys })
+  }
+}
