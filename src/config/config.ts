@@ -1,0 +1,237 @@
+import { z } from 'zod'
+import { parseRegistryHost, type RegistryHost } from '../reference/repository.ts'
+
+/**
+ * Every setting, its type and its default: the one table of them. config/sealgate.yaml shows them with comments.
+ * Paths in a parsed configuration are still as written; load-config.ts makes them absolute.
+ */
+
+const seconds = z.number().min(0).max(86_400)
+const positiveSeconds = z.number().positive().max(86_400)
+const bytes = z.number().int().positive()
+
+const address = z.string().transform((text, context) => {
+  const parsed = parseListenAddress(text)
+  if (parsed !== undefined) return parsed
+  context.addIssue({
+    code: 'custom',
+    message: `expected host:port or the path of a unix socket, found ${JSON.stringify(text)}`,
+  })
+  return z.NEVER
+})
+
+export type ListenAddress =
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'unix'; readonly path: string }
+
+const registryHost = z.string().transform((text, context) => {
+  const host = parseRegistryHost(text)
+  if (host !== undefined) return host
+  context.addIssue({
+    code: 'custom',
+    message: `${JSON.stringify(text)} is not a registry's host name (host or host:port)`,
+  })
+  return z.NEVER
+})
+
+const dnsName = z
+  .string()
+  .regex(/^[a-z0-9.-]+(?::[0-9]+)?$/, 'expected a host name in lower case, with a port if it needs one')
+
+const url = z.string().transform((text, context) => {
+  const parsed = URL.parse(text)
+  if (parsed === null || !['http:', 'https:'].includes(parsed.protocol)) {
+    context.addIssue({ code: 'custom', message: 'expected an http:// or https:// URL' })
+    return z.NEVER
+  }
+  if (
+    parsed.pathname !== '/' ||
+    parsed.search !== '' ||
+    parsed.hash !== '' ||
+    parsed.username !== '' ||
+    parsed.password !== ''
+  ) {
+    context.addIssue({
+      code: 'custom',
+      message: 'expected scheme, host and port only: a path goes into "prefix", a user into "username"',
+    })
+    return z.NEVER
+  }
+  return parsed
+})
+
+const layoutRegistry = z.strictObject({ layout: z.string().min(1) })
+
+const urlRegistry = z
+  .strictObject({
+    url,
+    /** Put before the repository at the upstream, as pull-through projects of Harbor and Artifactory want it. */
+    prefix: z
+      .string()
+      .regex(/^[a-z0-9]+(?:[._/-]+[a-z0-9]+)*$/, 'expected a repository path in lower case')
+      .optional(),
+    /** PEM file of the CAs that this registry is trusted by, instead of the system's. */
+    ca: z.string().min(1).optional(),
+    username: z.string().min(1).optional(),
+    password: z.string().optional(),
+    passwordFile: z.string().min(1).optional(),
+    /** Hosts (host or host:port) to which this registry may redirect blobs. Its own host always may. */
+    redirectHosts: z.array(dnsName).default([]),
+    /** Hosts that may hand out tokens for this registry, beside its own and its own domain. */
+    tokenHosts: z.array(dnsName).default([]),
+    timeouts: z
+      .strictObject({
+        connect: positiveSeconds.default(5),
+        headers: positiveSeconds.default(10),
+        body: positiveSeconds.default(30),
+      })
+      .prefault({}),
+    maxManifestBytes: bytes.max(4 * 1024 * 1024).default(4 * 1024 * 1024),
+    push: z.enum(['deny']).default('deny'),
+  })
+  .refine(registry => registry.password === undefined || registry.passwordFile === undefined, {
+    message: 'give "password" or "passwordFile", not both',
+    path: ['passwordFile'],
+  })
+  .refine(
+    registry =>
+      (registry.username === undefined) === (registry.password === undefined && registry.passwordFile === undefined),
+    {
+      message: 'a "username" needs a "password" or "passwordFile", and the other way round',
+      path: ['username'],
+    },
+  )
+
+const registry = z.union([layoutRegistry, urlRegistry], { error: unionError })
+
+/** Says what is wrong with the kind of registry that was meant, instead of that no kind fits. */
+function unionError(issue: { readonly input?: unknown }): string {
+  const input = issue.input
+  if (typeof input !== 'object' || input === null) return 'expected { layout: DIRECTORY } or { url: URL, … }'
+  const schema = 'layout' in input ? layoutRegistry : urlRegistry
+  const problems = schema.safeParse(input).error?.issues ?? []
+  return problems.map(problem => `${problem.path.join('.') || 'registry'}: ${problem.message}`).join('; ')
+}
+
+const keyBroker = z.strictObject({
+  kind: z.enum(['attestation-agent-2022', 'attestation-agent-2023', 'cdh-grpc', 'cdh', 'offline-fs']),
+  address: z.string().min(1).optional(),
+  aaKbcParams: z.string().min(1).default('offline_fs_kbc::null'),
+  timeout: positiveSeconds.default(10),
+  /** How often policy and keys are asked for again. */
+  refresh: positiveSeconds.default(60),
+  /** How long pulls go on with the last good policy while the broker is down; 0: for ever. */
+  maxAge: z.number().min(0).default(0),
+  /** Which resource stands for a path in the policy that is not on this machine's disk, by that path. */
+  resources: z.record(z.string(), z.string().min(1)).default({}),
+})
+
+const configSchema = z.strictObject({
+  listen: address.prefault('127.0.0.1:5000'),
+  admin: address.prefault('127.0.0.1:5001'),
+  policy: z.union([z.string().min(1), z.strictObject({ resource: z.string().min(1) })]),
+  signedIdentityDefault: z.enum(['asClaimed', 'matchRepoDigestOrExact', 'none']).default('asClaimed'),
+  /** covers: a verdict on an index covers what it lists; children: an index also passes if every child does by itself. */
+  index: z.enum(['covers', 'children']).default('covers'),
+  indexDepth: z.number().int().min(1).max(4).default(2),
+  defaultRegistry: registryHost.optional(),
+  registries: z.record(z.string(), registry).transform((record, context) => {
+    const registries = new Map<RegistryHost, z.output<typeof registry>>()
+    for (const [text, value] of Object.entries(record)) {
+      const host = parseRegistryHost(text)
+      if (host === undefined || registries.has(host)) {
+        const message =
+          host === undefined ? 'is not a registry host (host or host:port)' : `is ${host}, which is there already`
+        context.addIssue({ code: 'custom', message, path: [text] })
+        return z.NEVER
+      }
+      registries.set(host, value)
+    }
+    if (registries.size === 0) {
+      context.addIssue({ code: 'custom', message: 'at least one registry is needed: nothing else can be pulled' })
+      return z.NEVER
+    }
+    return registries
+  }),
+  /** Host names of the gate's own that stand for one registry each: `docker-io.gate.example: docker.io`. */
+  hostNames: z
+    .record(z.string(), registryHost)
+    .transform(record => new Map(Object.entries(record).map(([name, host]) => [name.toLowerCase(), host])))
+    .prefault({}),
+  keyBroker: keyBroker.optional(),
+  lookaside: z.string().min(1).optional(),
+  /** What a refused HEAD is answered: auto is 405 for clients that then repeat it as GET and show the reason, else 403. */
+  headOnRefusal: z.enum(['auto', '403', '405']).default('auto'),
+  cache: z
+    .strictObject({
+      /** How long an accepted verdict is believed, while policy and keys stay the same. */
+      accepted: seconds.default(3600),
+      /** How long a refusal is: short, so that a fresh signature works at once. */
+      refused: z.number().min(0).max(30).default(2),
+      /** How long a tag is believed to point where it did. */
+      tags: z.number().min(0).max(60).default(1),
+      verdicts: z.number().int().min(1).default(50_000),
+      /** Bytes of manifests kept. */
+      manifestBytes: bytes.default(64 * 1024 * 1024),
+    })
+    .prefault({}),
+  limits: z
+    .strictObject({
+      signatures: z.number().int().min(1).max(1000).default(64),
+      signatureBytes: bytes.default(1024 * 1024),
+      /** The whole of a verdict: every look-up and check. */
+      verdictSeconds: positiveSeconds.default(20),
+      /** Manifest requests under way at once; beyond, the answer is 503. */
+      pulls: z.number().int().min(1).default(1000),
+    })
+    .prefault({}),
+  /** How long pulls under way may take to finish after SIGTERM. */
+  shutdownSeconds: seconds.default(30),
+  log: z.enum(['silent', 'error', 'warn', 'info', 'debug']).default('info'),
+  /** Where the explanation of a decision is found, for the "detail" of a refusal; default: the admin address. */
+  explainUrl: z.string().min(1).optional(),
+})
+
+export type Config = z.output<typeof configSchema>
+export type RegistryConfig = z.output<typeof registry>
+export type UrlRegistryConfig = z.output<typeof urlRegistry>
+
+export type ParsedConfig =
+  { readonly ok: true; readonly config: Config } | { readonly ok: false; readonly problems: readonly string[] }
+
+/** Checks a whole configuration; every problem names the path of its setting. */
+export function parseConfig(value: unknown): ParsedConfig {
+  const result = configSchema.safeParse(value)
+  if (!result.success) {
+    return { ok: false, problems: result.error.issues.map(issue => `${formatPath(issue.path)}${issue.message}`) }
+  }
+  const { defaultRegistry, registries, hostNames } = result.data
+  const problems: string[] = []
+  if (defaultRegistry !== undefined && !registries.has(defaultRegistry)) {
+    problems.push(`defaultRegistry: ${defaultRegistry} is not among the registries`)
+  }
+  for (const [name, host] of hostNames) {
+    if (!registries.has(host)) problems.push(`hostNames["${name}"]: ${host} is not among the registries`)
+  }
+  return problems.length > 0 ? { ok: false, problems } : { ok: true, config: result.data }
+}
+
+function formatPath(path: readonly PropertyKey[]): string {
+  if (path.length === 0) return ''
+  const steps = path.map((step, index) => {
+    if (typeof step === 'number') return `[${step}]`
+    const key = String(step)
+    if (!/^\w+$/.test(key)) return `["${key}"]`
+    return index === 0 ? key : `.${key}`
+  })
+  return `${steps.join('')}: `
+}
+
+/** `host:port`, `[::1]:port`, or the path of a unix socket (with a slash in it). */
+export function parseListenAddress(text: string): ListenAddress | undefined {
+  if (text.includes('/')) return { kind: 'unix', path: text }
+  const match = /^(?:\[([0-9a-f:]+)\]|([A-Za-z0-9.-]+)):([0-9]{1,5})$/.exec(text)
+  const host = match?.[1] ?? match?.[2]
+  const port = Number(match?.[3])
+  return host !== undefined && port <= 65_535 ? { kind: 'tcp', host, port } : undefined
+}

@@ -1,0 +1,74 @@
+import { readFile } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+import { LineCounter, parseDocument } from 'yaml'
+import type { RegistryHost } from '../reference/repository.ts'
+import { parseConfig, type Config, type RegistryConfig } from './config.ts'
+
+/** A configuration that cannot be used, with every problem found in it. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  readonly problems: readonly string[]
+
+  constructor(file: string, problems: readonly string[], options?: ErrorOptions) {
+    super(`${file} cannot be used:\n${problems.map(problem => `  ${problem}`).join('\n')}`, options)
+    this.problems = problems
+  }
+}
+
+/**
+ * Reads a configuration file (YAML 1.2) and makes the paths in it absolute, relative to the file.
+ *
+ * @throws ConfigError
+ */
+export async function loadConfig(file: string): Promise<Config> {
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (cause) {
+    throw new ConfigError(file, [`cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`], {
+      cause,
+    })
+  }
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, prettyErrors: false, strict: true })
+  const broken = [...document.errors, ...document.warnings]
+  if (broken.length > 0) {
+    throw new ConfigError(
+      file,
+      broken.map(error => {
+        const { line, col } = lines.linePos(error.pos[0])
+        return `${error.message} (line ${line}, column ${col})`
+      }),
+    )
+  }
+  const parsed = parseConfig(document.toJS({ maxAliasCount: 100 }))
+  if (!parsed.ok) throw new ConfigError(file, parsed.problems)
+  return withAbsolutePaths(parsed.config, dirname(resolve(file)))
+}
+
+/** The configuration with every path in it made absolute against `base`; URIs and resource names stay as they are. */
+export function withAbsolutePaths(config: Config, base: string): Config {
+  const at = (path: string): string => (/^[a-z]+:\/\//.test(path) ? path : resolve(base, path))
+  const socket = (listen: Config['listen']): Config['listen'] =>
+    listen.kind === 'unix' ? { kind: 'unix', path: resolve(base, listen.path) } : listen
+  const registries = new Map<RegistryHost, RegistryConfig>()
+  for (const [host, registry] of config.registries) registries.set(host, withAbsoluteRegistryPaths(registry, base))
+  return {
+    ...config,
+    listen: socket(config.listen),
+    admin: socket(config.admin),
+    policy: typeof config.policy === 'string' ? at(config.policy) : config.policy,
+    registries,
+    ...(config.lookaside === undefined ? {} : { lookaside: resolve(base, config.lookaside) }),
+  }
+}
+
+function withAbsoluteRegistryPaths(registry: RegistryConfig, base: string): RegistryConfig {
+  if ('layout' in registry) return { layout: resolve(base, registry.layout) }
+  const { ca, passwordFile } = registry
+  return {
+    ...registry,
+    ...(ca === undefined ? {} : { ca: resolve(base, ca) }),
+    ...(passwordFile === undefined ? {} : { passwordFile: resolve(base, passwordFile) }),
+  }
+}
