@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 demo=config/demo
 host=example.org
 
-open_room
+open_room "$COSIGN2"
 key_pair cosign
 key_pair other
 

@@ -9,8 +9,13 @@
 # Keys made here are thrown away within the minute: an empty password, and no question about it.
 export COSIGN_PASSWORD=""
 
-# Opens the room: the temporary directory and a registry on a free loopback port ($registry).
+# open_room PROGRAM...: checks that the programs are there, then opens the room: the temporary directory and a registry on a
+# free loopback port ($registry).
 open_room() {
+  local program
+  for program in "$CRANE" docker-registry openssl jq "$@"; do
+    command -v "$program" >/dev/null || { echo "$0 needs the program $program" >&2; exit 1; }
+  done
   room=$(mktemp -d)
   registry_pid=""
   trap close_room EXIT
