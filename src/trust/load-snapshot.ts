@@ -1,0 +1,174 @@
+import { isAbsolute, resolve } from 'node:path'
+import { formatProblem } from '../json/decode.ts'
+import { parsePolicy } from '../policy/parse-policy.ts'
+import type { Policy, Requirement } from '../policy/policy.ts'
+import type { TrustMaterial } from '../signatures/trust-material.ts'
+import { areUnchanged, readLocalFile, type FileStamp } from './local-file.ts'
+import { materialOf, requirementsOf } from './needed-material.ts'
+import { trustPreparer } from './prepare-trust.ts'
+import { materialKey, snapshotId, type LoadedMaterial, type MaterialKind, type Snapshot } from './snapshot.ts'
+import { messageOf, TrustError } from './trust-error.ts'
+
+/** Where the policy is: a file, or a resource of the key broker (by kbs URI or by name). */
+export type PolicyPlace =
+  { readonly kind: 'file'; readonly path: string } | { readonly kind: 'broker'; readonly resource: string }
+
+/**
+ * The key broker, as far as loading needs it.
+ *
+ * Returns undefined where no resource stands for that place; throws where the broker cannot give the resource.
+ */
+export type AskBroker = (
+  place: { readonly kind: MaterialKind | 'policy'; readonly name: string },
+  signal: AbortSignal,
+) => Promise<{ readonly bytes: Uint8Array; readonly from: string } | undefined>
+
+export type SnapshotOptions = {
+  readonly policy: PolicyPlace
+  /** Settings that change what the policy means; they become part of the snapshot's id. */
+  readonly settings: readonly string[]
+  readonly askBroker: AskBroker | undefined
+}
+
+export type LoadedSnapshot = {
+  readonly snapshot: Snapshot
+  /** Every local file that was read or missed; when one changes, the snapshot is of yesterday. */
+  readonly stamps: readonly FileStamp[]
+}
+
+const MAX_POLICY_BYTES = 64 * 1024 * 1024
+const MAX_MATERIAL_BYTES = 1024 * 1024
+const CONCURRENT_READS = 16
+const ATTEMPTS = 4
+
+/**
+ * Loads a policy and all its trust material together, or nothing: if one key cannot be had there is no snapshot
+ * (cases 192, 196). Files that change between the reading of the policy and of its last key start the reading anew.
+ *
+ * @param onStamps told of every file looked at, also when loading fails, so that a mended file is noticed
+ * @throws TrustError
+ */
+export async function loadSnapshot(
+  options: SnapshotOptions,
+  signal: AbortSignal,
+  onStamps: (stamps: readonly FileStamp[]) => void = () => {},
+): Promise<LoadedSnapshot> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    const stamps: FileStamp[] = []
+    try {
+      const snapshot = await loadOnce(options, stamps, signal)
+      if (await areUnchanged(stamps)) return { snapshot, stamps }
+    } catch (error) {
+      if (await areUnchanged(stamps)) throw error
+    } finally {
+      onStamps(stamps)
+    }
+  }
+  throw new TrustError('UNSTABLE', ['the policy and its keys kept changing while they were read'])
+}
+
+async function loadOnce(options: SnapshotOptions, stamps: FileStamp[], signal: AbortSignal): Promise<Snapshot> {
+  const policyBytes = await readPolicy(options, stamps, signal)
+  const policyName = options.policy.kind === 'file' ? options.policy.path : options.policy.resource
+  const parsed = parsePolicy(policyBytes)
+  if (!parsed.ok)
+    throw new TrustError(
+      'INVALID',
+      parsed.problems.map(problem => `${policyName}: ${formatProblem(problem)}`),
+    )
+  const policy = parsed.value
+
+  const materials = await readMaterials(policy, options, stamps, signal)
+  const trust = new Map<Requirement, TrustMaterial>()
+  const problems: string[] = []
+  const prepare = trustPreparer(materials)
+  for (const requirement of requirementsOf(policy)) {
+    try {
+      const prepared = prepare(requirement)
+      if (prepared !== undefined) trust.set(requirement, prepared)
+    } catch (error) {
+      problems.push(messageOf(error))
+    }
+  }
+  if (problems.length > 0) throw new TrustError('INVALID', [...new Set(problems)])
+  const list = [...materials.values()]
+  return {
+    id: snapshotId(policyBytes, list, options.settings),
+    policy,
+    trust,
+    materials: list,
+    loadedAt: new Date(),
+  }
+}
+
+async function readPolicy(options: SnapshotOptions, stamps: FileStamp[], signal: AbortSignal): Promise<Uint8Array> {
+  const { policy, askBroker } = options
+  if (policy.kind === 'file') {
+    const file = await readLocalFile(policy.path, MAX_POLICY_BYTES)
+    stamps.push(file.stamp)
+    if (file.bytes === undefined) throw new TrustError('UNREADABLE', [`${policy.path}: no such file`])
+    return file.bytes
+  }
+  const answer = await askBroker?.({ kind: 'policy', name: policy.resource }, signal)
+  if (answer === undefined) {
+    throw new TrustError('UNREADABLE', [
+      `the policy ${policy.resource} is a broker's resource, but no keyBroker is configured`,
+    ])
+  }
+  return answer.bytes
+}
+
+async function readMaterials(
+  policy: Policy,
+  options: SnapshotOptions,
+  stamps: FileStamp[],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, LoadedMaterial>> {
+  const wanted = new Map<string, { readonly kind: MaterialKind; readonly place: string }>()
+  for (const requirement of requirementsOf(policy)) {
+    for (const { kind, source } of materialOf(requirement)) {
+      if (source.from === 'data') continue
+      for (const place of source.places) wanted.set(materialKey(kind, place), { kind, place })
+    }
+  }
+  const base = options.policy.kind === 'file' ? resolve(options.policy.path, '..') : undefined
+  const queue = [...wanted.entries()]
+  const loaded = new Map<string, LoadedMaterial>()
+  const problems: string[] = []
+  const worker = async (): Promise<void> => {
+    for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+      const [key, { kind, place }] = next
+      try {
+        loaded.set(key, await readMaterial(kind, place, base, options, stamps, signal))
+      } catch (error) {
+        problems.push(messageOf(error))
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: CONCURRENT_READS }, worker))
+  if (problems.length > 0) throw new TrustError('UNREADABLE', problems)
+  return loaded
+}
+
+/** On this machine's disk first; what is not there is asked of the key broker (design.md section 5). */
+async function readMaterial(
+  kind: MaterialKind,
+  place: string,
+  base: string | undefined,
+  options: SnapshotOptions,
+  stamps: FileStamp[],
+  signal: AbortSignal,
+): Promise<LoadedMaterial> {
+  if (!place.startsWith('kbs:')) {
+    if (base === undefined && !isAbsolute(place)) {
+      throw new TrustError('INVALID', [`${place}: a policy from a key broker can only name absolute paths`])
+    }
+    const file = await readLocalFile(resolve(base ?? '/', place), MAX_MATERIAL_BYTES)
+    stamps.push(file.stamp)
+    if (file.bytes !== undefined) return { kind, place, from: 'disk', bytes: file.bytes }
+  }
+  const answer = await options.askBroker?.({ kind, name: place }, signal)
+  if (answer !== undefined) return { kind, place, from: answer.from, bytes: answer.bytes }
+  const reason = place.startsWith('kbs:') ? 'no keyBroker is configured' : 'no such file, and no key broker has it'
+  throw new TrustError('UNREADABLE', [`${place}: ${reason}`])
+}

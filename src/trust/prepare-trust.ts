@@ -1,0 +1,53 @@
+import type { MaterialSource, Requirement } from '../policy/policy.ts'
+import { parsePublicKeyPem, type TrustedKey } from '../signatures/public-key.ts'
+import type { TrustMaterial } from '../signatures/trust-material.ts'
+import { materialKey, type LoadedMaterial, type MaterialKind } from './snapshot.ts'
+
+/**
+ * Makes trust material out of the bytes that requirements name, each piece once however many requirements share it. One
+ * bad key spoils its requirement, and with it the snapshot: a key that is silently dropped is a signer silently refused
+ * (case 49).
+ *
+ * @returns a function that gives undefined for requirements that trust nobody, and throws KeyError
+ */
+export function trustPreparer(
+  materials: ReadonlyMap<string, LoadedMaterial>,
+): (requirement: Requirement) => TrustMaterial | undefined {
+  const parsedKeys = new Map<string, TrustedKey>()
+
+  function keysOf(kind: MaterialKind, source: MaterialSource): readonly TrustedKey[] {
+    if (source.from === 'data') return source.data.map(bytes => parsePublicKeyPem(bytes, source.field))
+    return source.places.map(place => {
+      const id = materialKey(kind, place)
+      const known = parsedKeys.get(id)
+      if (known !== undefined) return known
+      const material = materials.get(id)
+      if (material === undefined) throw new Error(`${place} was not loaded`)
+      const key = parsePublicKeyPem(material.bytes, shortName(place))
+      parsedKeys.set(id, key)
+      return key
+    })
+  }
+
+  return requirement => {
+    switch (requirement.type) {
+      case 'insecureAcceptAnything':
+      case 'reject':
+      case 'signedBaseLayer':
+        return undefined
+      case 'signedBy':
+        return { by: 'unbuilt', what: 'signedBy' }
+      case 'sigstoreSigned': {
+        const { signer } = requirement
+        if (signer.by !== 'keys') return { by: 'unbuilt', what: signer.by }
+        const keys = keysOf('cosign-key', signer.keys)
+        return signer.rekorKeys === undefined ? { by: 'keys', keys } : { by: 'unbuilt', what: signer.rekorKeys.field }
+      }
+    }
+  }
+}
+
+/** `/run/image-security/cosign/cosign.pub` is called `cosign.pub`; a kbs URI is called by its whole name. */
+function shortName(place: string): string {
+  return place.startsWith('kbs:') ? place : place.slice(place.lastIndexOf('/') + 1)
+}

@@ -1,0 +1,174 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { areUnchanged, type FileStamp } from './local-file.ts'
+import { loadSnapshot, type SnapshotOptions } from './load-snapshot.ts'
+import type { Snapshot } from './snapshot.ts'
+import { messageOf, TrustError } from './trust-error.ts'
+
+export type KeeperOptions = SnapshotOptions & {
+  /** Milliseconds; `refresh` and `maxAge` only matter where a key broker is asked. */
+  readonly timing: {
+    /** How old the last look at the files may be when a request asks for the snapshot. */
+    readonly lookMs: number
+    /** How often files are looked at when nobody asks. */
+    readonly pollMs: number
+    /** How often a broker is asked again; undefined: there is none. */
+    readonly refreshMs: number | undefined
+    /** How long the last good snapshot is used while loading fails; undefined: for ever. */
+    readonly maxAgeMs: number | undefined
+    /** Longest time one loading may take. */
+    readonly loadMs: number
+  }
+  readonly onEvent: (event: KeeperEvent) => void
+}
+
+export type KeeperEvent =
+  | { readonly type: 'loaded'; readonly snapshot: Snapshot }
+  | { readonly type: 'failed'; readonly error: unknown; readonly inForce: Snapshot | undefined }
+
+export type KeeperStatus = {
+  readonly snapshot: Snapshot | undefined
+  /** Why the newest files or resources are not in force, if they are not. */
+  readonly problem: string | undefined
+  /** Milliseconds since loading last succeeded or the files were last seen unchanged. */
+  readonly ageMs: number | undefined
+}
+
+const FIRST_RETRY_MS = 250
+const LAST_RETRY_MS = 5_000
+
+/**
+ * Keeps the newest good snapshot. A change of a file counts from the next request on: the files are looked at (not read)
+ * whenever the last look is older than `lookMs`, and loading is awaited if they changed. What cannot be loaded as a
+ * whole is reported and the last good snapshot stays in force (I10), for at most `maxAgeMs`.
+ */
+export class SnapshotKeeper {
+  readonly #options: KeeperOptions
+  readonly #closing = new AbortController()
+  #snapshot: Snapshot | undefined
+  #stamps: readonly FileStamp[] = []
+  #problem: string | undefined
+  #goodAt = 0
+  #lookedAt = 0
+  #lookMs: number
+  #look: Promise<void> | undefined
+  #loading: Promise<void> | undefined
+
+  constructor(options: KeeperOptions) {
+    this.#options = options
+    this.#lookMs = options.timing.lookMs
+  }
+
+  /**
+   * Loads for the first time and starts looking after changes.
+   *
+   * @throws TrustError if there is no good snapshot yet; `keepTrying()` goes on until there is
+   */
+  async start(): Promise<void> {
+    await this.#load()
+    void this.#poll()
+    if (this.#snapshot === undefined) throw this.#unavailable()
+  }
+
+  /** The snapshot in force if it was looked after just now, without waiting; the hot path of a pull. */
+  fresh(): Snapshot | undefined {
+    return performance.now() - this.#lookedAt < this.#lookMs && !this.#tooOld() ? this.#snapshot : undefined
+  }
+
+  /**
+   * The snapshot in force, after any change of its files has been taken in.
+   *
+   * @throws TrustError NO_SNAPSHOT
+   */
+  async current(): Promise<Snapshot> {
+    if (performance.now() - this.#lookedAt >= this.#lookMs) await this.#lookAtFiles()
+    if (this.#snapshot === undefined || this.#tooOld()) throw this.#unavailable()
+    return this.#snapshot
+  }
+
+  status(): KeeperStatus {
+    return {
+      snapshot: this.#tooOld() ? undefined : this.#snapshot,
+      problem: this.#problem,
+      ageMs: this.#snapshot === undefined ? undefined : performance.now() - this.#goodAt,
+    }
+  }
+
+  close(): void {
+    this.#closing.abort()
+  }
+
+  #tooOld(): boolean {
+    const { maxAgeMs } = this.#options.timing
+    return this.#problem !== undefined && maxAgeMs !== undefined && performance.now() - this.#goodAt > maxAgeMs
+  }
+
+  #unavailable(): TrustError {
+    return new TrustError('NO_SNAPSHOT', [`no policy is in force: ${this.#problem ?? 'it is being loaded'}`])
+  }
+
+  async #lookAtFiles(): Promise<void> {
+    this.#look ??= this.#lookOnce().finally(() => {
+      this.#look = undefined
+    })
+    await this.#look
+  }
+
+  async #lookOnce(): Promise<void> {
+    const begun = performance.now()
+    const unchanged = await areUnchanged(this.#stamps)
+    // With thousands of key files a look costs something: it is never more than a tenth of the time.
+    this.#lookMs = Math.max(this.#options.timing.lookMs, 10 * (performance.now() - begun))
+    if (!unchanged) await this.#load()
+    else if (this.#problem === undefined && this.#options.timing.refreshMs === undefined) this.#goodAt = begun
+    this.#lookedAt = performance.now()
+  }
+
+  async #load(): Promise<void> {
+    this.#loading ??= this.#loadOnce().finally(() => {
+      this.#loading = undefined
+    })
+    await this.#loading
+  }
+
+  async #loadOnce(): Promise<void> {
+    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(this.#options.timing.loadMs)])
+    try {
+      const { snapshot } = await loadSnapshot(this.#options, signal, stamps => {
+        this.#stamps = stamps
+      })
+      const before = this.#snapshot
+      const wasBroken = this.#problem !== undefined
+      this.#problem = undefined
+      this.#goodAt = performance.now()
+      // An unchanged id keeps the old object, and with it everything that is remembered under it (case 200).
+      if (before?.id !== snapshot.id) this.#snapshot = snapshot
+      if (before?.id !== snapshot.id || wasBroken) this.#options.onEvent({ type: 'loaded', snapshot })
+    } catch (error) {
+      if (this.#closing.signal.aborted) return
+      const problem = messageOf(error)
+      const isNews = problem !== this.#problem
+      this.#problem = problem
+      if (isNews) this.#options.onEvent({ type: 'failed', error, inForce: this.#snapshot })
+    }
+    this.#lookedAt = performance.now()
+  }
+
+  /** Looks after files that nobody asks about, after the broker, and after what failed, until closed. */
+  async #poll(): Promise<void> {
+    const { pollMs, refreshMs } = this.#options.timing
+    let retryMs = FIRST_RETRY_MS
+    while (!this.#closing.signal.aborted) {
+      const failed = this.#problem !== undefined
+      const waitMs = failed ? retryMs * (0.75 + Math.random() / 2) : Math.min(pollMs, refreshMs ?? pollMs)
+      try {
+        await sleep(waitMs, undefined, { ref: false, signal: this.#closing.signal })
+      } catch {
+        return // closed while waiting
+      }
+      retryMs = failed ? Math.min(retryMs * 2, LAST_RETRY_MS) : FIRST_RETRY_MS
+      const refreshIsDue = refreshMs !== undefined && performance.now() - this.#goodAt >= refreshMs
+      if (failed || refreshIsDue) await this.#load()
+      else await this.#lookAtFiles()
+    }
+  }
+}

@@ -1,0 +1,164 @@
+import { isSignatureArtifact, type ImageIndex, type Manifest } from '../manifest/manifest.ts'
+import type { SignedIdentityDefault } from '../policy/policy.ts'
+import { requirementsFor } from '../policy/requirements-for.ts'
+import type { Digest } from '../reference/digest.ts'
+import { formatReference, type ImageReference } from '../reference/image-reference.ts'
+import type { Repository } from '../reference/repository.ts'
+import type { Snapshot } from '../trust/snapshot.ts'
+import type { AdmittedDigests } from './admitted-digests.ts'
+import { decide, type FindSignatures } from './decide.ts'
+import { UndecidedError, type AcceptedVia, type Decision, type Evaluation } from './decision.ts'
+import type { CachedDecision, VerdictCache } from './verdict-cache.ts'
+
+export type JudgeOptions = {
+  readonly reading: SignedIdentityDefault
+  readonly index: 'covers' | 'children'
+  /** How deep indexes may nest: 1 is an index of images. */
+  readonly indexDepth: number
+  readonly verdicts: VerdictCache
+  readonly admitted: AdmittedDigests
+  /** What is attached to a manifest of a repository. */
+  readonly signaturesOf: (repository: Repository, manifest: Manifest) => FindSignatures
+  /** A manifest of the repository by digest; undefined where the upstream has none. Throws where it can't be had. */
+  readonly manifestOf: (repository: Repository, digest: Digest) => Promise<Manifest | undefined>
+}
+
+export type JudgeInput = {
+  readonly reference: ImageReference
+  readonly manifest: Manifest
+  readonly snapshot: Snapshot
+  /** Who asks, as far as it matters for a digest that followed from a tag. */
+  readonly client: string
+}
+
+export type Judge = {
+  /** The decision where it needs no work, for the hot path. */
+  readonly peek: (input: JudgeInput) => Decision | undefined
+  /** @throws UndecidedError */
+  readonly judge: (input: JudgeInput) => Promise<CachedDecision>
+  /** Call after an accepted HEAD of a tag was answered with a digest. */
+  readonly announce: (input: JudgeInput) => void
+}
+
+const COSIGN_TAG = /^sha(?:256-[0-9a-f]{64}|512-[0-9a-f]{128})\.(?:sig|att|sbom)$/
+
+/**
+ * The rules around `decide`: what may pass because of another verdict (the children of an accepted index, the digest a
+ * tag was said to be), what cannot be run at all, and the indexes whose children are judged one by one.
+ */
+export function createJudge(options: JudgeOptions): Judge {
+  const { verdicts, admitted } = options
+
+  function settled({ reference, manifest, snapshot, client }: JudgeInput): Decision | undefined {
+    const { policy } = snapshot
+    if (isSignatureArtifact(manifest) && (reference.by === 'digest' || COSIGN_TAG.test(reference.tag))) {
+      return acceptedVia({ by: 'signature-artifact' }, reference, manifest, snapshot)
+    }
+    if (reference.by === 'tag') return undefined
+    const admission = admitted.find(snapshot.id, reference.repository, manifest.digest, client)
+    if (admission === undefined) return undefined
+    // A scope written for this very digest is about nothing else: it is heard, whoever lists the digest.
+    if (policy.transports.get('docker')?.has(formatReference(reference)) === true) return undefined
+    if (manifest.kind === 'index') {
+      if (admission.depth >= options.indexDepth) return undefined
+      admit(reference.repository, manifest, snapshot, admission.depth + 1)
+    }
+    return acceptedVia(admission.via, reference, manifest, snapshot)
+  }
+
+  function admit(repository: Repository, index: ImageIndex, snapshot: Snapshot, depth: number): void {
+    const children = index.children.map(({ digest }) => digest)
+    admitted.admitChildren(snapshot.id, repository, index.digest, children, depth)
+  }
+
+  async function decideOne(input: JudgeInput): Promise<Decision> {
+    const { reference, manifest, snapshot } = input
+    const find = memoised(options.signaturesOf(reference.repository, manifest))
+    const decision = await decide({ reference, manifest, snapshot, reading: options.reading, find, now: new Date() })
+    if (decision.outcome === 'accepted' || manifest.kind === 'image' || options.index === 'covers') return decision
+    return decideChildren(input, manifest, decision.evaluation, decision.reason)
+  }
+
+  /** `index: children`: an index that is not accepted itself passes if every child does, by itself. */
+  async function decideChildren(
+    input: JudgeInput,
+    index: ImageIndex,
+    own: Evaluation,
+    reason: string,
+    depth = 1,
+  ): Promise<Decision> {
+    const { reference, snapshot } = input
+    if (index.children.length === 0 || depth > options.indexDepth) return { outcome: 'refused', reason, evaluation: own }
+    const children: Decision[] = []
+    for (const { digest } of index.children) {
+      const manifest = await options.manifestOf(reference.repository, digest)
+      if (manifest === undefined) throw new UndecidedError(`its child ${digest} is missing upstream`, own, {})
+      const find = memoised(options.signaturesOf(reference.repository, manifest))
+      let child = await decide({ reference, manifest, snapshot, reading: options.reading, find, now: new Date() })
+      if (child.outcome === 'refused' && manifest.kind === 'index') {
+        child = await decideChildren({ ...input, manifest }, manifest, child.evaluation, child.reason, depth + 1)
+      }
+      children.push(child)
+      if (child.outcome === 'refused') break
+    }
+    const evaluation = { ...own, children: children.map(child => child.evaluation) }
+    const refusal = children.find(child => child.outcome === 'refused')
+    if (refusal?.outcome === 'refused') {
+      return { outcome: 'refused', reason: `${reason}; its child ${refusal.evaluation.digest} ${refusal.reason}`, evaluation }
+    }
+    const signers = children.flatMap(child => (child.outcome === 'accepted' ? child.signers : []))
+    return { outcome: 'accepted', via: { by: 'children' }, signers: [...new Set(signers)], evaluation }
+  }
+
+  function noteChildren(input: JudgeInput, decision: Decision): void {
+    const { reference, manifest, snapshot } = input
+    if (decision.outcome === 'accepted' && manifest.kind === 'index') admit(reference.repository, manifest, snapshot, 1)
+  }
+
+  return {
+    peek(input) {
+      const decision = settled(input) ?? verdicts.peek(input.snapshot.id, input.reference, input.manifest.digest)
+      if (decision?.outcome === 'accepted' && decision.via.by !== 'index') noteChildren(input, decision)
+      return decision
+    },
+    async judge(input) {
+      const { reference, manifest, snapshot } = input
+      const decision = settled(input)
+      if (decision !== undefined) return { decision, cached: true }
+      const judged = await verdicts.get(snapshot.id, reference, manifest.digest, () => decideOne(input))
+      noteChildren(input, judged.decision)
+      return judged
+    },
+    announce({ reference, manifest, snapshot, client }) {
+      if (reference.by === 'tag') admitted.admitTag(snapshot.id, reference.repository, reference.tag, manifest.digest, client)
+    },
+  }
+}
+
+function acceptedVia(via: AcceptedVia, reference: ImageReference, manifest: Manifest, snapshot: Snapshot): Decision {
+  const { scope } = requirementsFor(snapshot.policy, reference)
+  return {
+    outcome: 'accepted',
+    via,
+    signers: [],
+    evaluation: {
+      reference: formatReference(reference),
+      digest: manifest.digest,
+      scope,
+      snapshotId: snapshot.id,
+      requirements: [],
+      leftOut: [],
+      children: [],
+    },
+  }
+}
+
+/** One look for each kind of signature, however many requirements ask for it. */
+function memoised(find: FindSignatures): FindSignatures {
+  const asked = new Map<Parameters<FindSignatures>[0], ReturnType<FindSignatures>>()
+  return kind => {
+    const known = asked.get(kind) ?? find(kind)
+    asked.set(kind, known)
+    return known
+  }
+}

@@ -1,0 +1,57 @@
+import { LRUCache } from 'lru-cache'
+import { SingleFlight } from '../cache/single-flight.ts'
+import type { Digest } from '../reference/digest.ts'
+import { formatReference, type ImageReference } from '../reference/image-reference.ts'
+import type { Decision } from './decision.ts'
+
+export type VerdictCacheOptions = {
+  readonly maxEntries: number
+  /** Milliseconds an accepted verdict is believed. */
+  readonly acceptedMs: number
+  /** Milliseconds a refusal is; 0 remembers none. Short, so that a fresh signature works at once. */
+  readonly refusedMs: number
+}
+
+export type CachedDecision = { readonly decision: Decision; readonly cached: boolean }
+
+/**
+ * Remembers decisions under all that they rest on: the snapshot (policy and key bytes), the logical reference as asked,
+ * and the digest of the bytes (I3). What could not be decided is not remembered; those who ask meanwhile share the work.
+ */
+export class VerdictCache {
+  readonly #options: VerdictCacheOptions
+  readonly #decisions: LRUCache<string, Decision>
+  readonly #flights = new SingleFlight<Decision>()
+
+  constructor(options: VerdictCacheOptions) {
+    this.#options = options
+    this.#decisions = new LRUCache({ max: options.maxEntries })
+  }
+
+  /** The remembered decision, if there is one. */
+  peek(snapshotId: string, reference: ImageReference, digest: Digest): Decision | undefined {
+    return this.#decisions.get(keyOf(snapshotId, reference, digest))
+  }
+
+  async get(
+    snapshotId: string,
+    reference: ImageReference,
+    digest: Digest,
+    decide: () => Promise<Decision>,
+  ): Promise<CachedDecision> {
+    const key = keyOf(snapshotId, reference, digest)
+    const known = this.#decisions.get(key)
+    if (known !== undefined) return { decision: known, cached: true }
+    const decision = await this.#flights.run(key, async () => {
+      const made = await decide()
+      const ttl = made.outcome === 'accepted' ? this.#options.acceptedMs : this.#options.refusedMs
+      if (ttl > 0) this.#decisions.set(key, made, { ttl })
+      return made
+    })
+    return { decision, cached: false }
+  }
+}
+
+function keyOf(snapshotId: string, reference: ImageReference, digest: Digest): string {
+  return `${snapshotId} ${formatReference(reference)} ${digest}`
+}
