@@ -1,0 +1,35 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { answers, freePort, startServer, type Server } from './processes.ts'
+
+/** Sealgate as its user starts it; `host` is the host:port that clients pull from. */
+export interface Gate extends Server {
+  readonly host: string
+  readonly adminUrl: string
+}
+
+const checkout = join(import.meta.dirname, '..', '..', '..')
+
+/**
+ * Starts `sealgate serve --config FILE` from the checkout, with `policy` in a file of its own beside the configuration, and
+ * waits for /readyz. `configuration` is what the file holds beside listen, admin and policy.
+ */
+export async function startGate(
+  directory: string,
+  { configuration, policy }: { readonly configuration: object; readonly policy: object },
+): Promise<Gate> {
+  await mkdir(directory, { recursive: true })
+  const host = `127.0.0.1:${await freePort()}`
+  const admin = `127.0.0.1:${await freePort()}`
+  await writeFile(join(directory, 'policy.json'), JSON.stringify(policy, null, 2))
+  const file = join(directory, 'sealgate.yaml')
+  // JSON is YAML too.
+  await writeFile(file, JSON.stringify({ listen: host, admin, policy: 'policy.json', ...configuration }, null, 2))
+  const server = await startServer({
+    program: process.execPath,
+    args: [join(checkout, 'src', 'main.ts'), 'serve', '--config', file],
+    logFile: join(directory, 'sealgate.log'),
+    isReady: async () => answers(`http://${admin}/readyz`),
+  })
+  return { ...server, host, adminUrl: `http://${admin}` }
+}

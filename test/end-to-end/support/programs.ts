@@ -1,0 +1,59 @@
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+
+/** Where each program is looked for, first hit wins: an environment variable with a path, then these names on PATH. */
+const places = {
+  cosign2: { variable: 'COSIGN2', names: ['cosign2', 'cosign'] },
+  crane: { variable: 'CRANE', names: ['crane'] },
+  registry: { variable: 'DOCKER_REGISTRY', names: ['docker-registry'] },
+  docker: { variable: 'DOCKER', names: ['docker'] },
+  dockerd: { variable: 'DOCKERD', names: ['dockerd'] },
+  podman: { variable: 'PODMAN', names: ['podman'] },
+  skopeo: { variable: 'SKOPEO', names: ['skopeo'] },
+  tar: { variable: 'TAR', names: ['tar'] },
+} as const
+
+type ProgramName = keyof typeof places
+
+/** The programs that the suite works with, each with the path to run. */
+export type Programs = Readonly<Record<ProgramName, string>>
+
+/** All programs, or in plain words what is missing (root too: dockerd and podman's vfs driver need it). */
+export function findPrograms(): { readonly programs: Programs } | { readonly missing: string } {
+  const missing: string[] = []
+  const need = (name: ProgramName): string => {
+    const path = find(name)
+    if (path === undefined) missing.push(name)
+    return path ?? name
+  }
+  const programs = {
+    cosign2: need('cosign2'),
+    crane: need('crane'),
+    registry: need('registry'),
+    docker: need('docker'),
+    dockerd: need('dockerd'),
+    podman: need('podman'),
+    skopeo: need('skopeo'),
+    tar: need('tar'),
+  }
+  if (process.getuid?.() !== 0) missing.push('root (for dockerd and podman)')
+  return missing.length === 0 ? { programs } : { missing: `needs ${missing.join(', ')}` }
+}
+
+function find(name: ProgramName): string | undefined {
+  const { variable, names } = places[name]
+  const chosen = process.env[variable]
+  if (chosen !== undefined && chosen !== '') return isProgram(chosen) ? chosen : undefined
+  const directories = (process.env['PATH'] ?? '').split(delimiter)
+  return names.flatMap(program => directories.map(directory => join(directory, program))).find(isProgram)
+}
+
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    // Not there, or not to be run: both are "no" to this question.
+    return false
+  }
+}
