@@ -160,6 +160,8 @@ const configSchema = z.strictObject({
     .prefault({}),
   keyBroker: keyBroker.optional(),
   lookaside: z.string().min(1).optional(),
+  /** admitted: only blobs that an accepted manifest of the repository names; all: any blob but manifests. */
+  blobs: z.enum(['all', 'admitted']).default('all'),
   /** What a refused HEAD is answered: auto is 405 for clients that then repeat it as GET and show the reason, else 403. */
   headOnRefusal: z.enum(['auto', '403', '405']).default('auto'),
   cache: z

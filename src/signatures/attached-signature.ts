@@ -2,7 +2,7 @@ import { digestMatches, type Digest } from '../reference/digest.ts'
 import { decodeBase64 } from './base64.ts'
 import { verifyWithKey, type TrustedKey } from './public-key.ts'
 import { rejected, type SignatureCheck, type UntrustedSignature } from './signature.ts'
-import { parseSimpleSigning, PAYLOAD_TYPES } from './simple-signing.ts'
+import { parseSimpleSigning, PAYLOAD_TYPES, type PayloadType } from './simple-signing.ts'
 
 /** The image that a signature must be about: the bytes that would be served, and their digest. */
 export type Subject = { readonly bytes: Uint8Array; readonly digest: Digest }
@@ -47,15 +47,21 @@ export function decodeSignatureAnnotation(
   return { ok: true, signature: bytes }
 }
 
-/** The last step for every attached signature: what a trusted signer stated must be about the subject's bytes. */
+/**
+ * The last step for every signature over a simple signing payload: what a trusted signer stated must be about the
+ * subject's bytes.
+ *
+ * @param type which kind of statement is expected; cosign's if it is left out
+ */
 export function checkSignedPayload(args: {
   readonly signedPayload: Uint8Array
+  readonly type?: PayloadType
   readonly subject: Subject
   readonly signer: string
   readonly fingerprint: string
   readonly loggedAt: Date | undefined
 }): SignatureCheck {
-  const parsed = parseSimpleSigning(args.signedPayload, PAYLOAD_TYPES.cosign)
+  const parsed = parseSimpleSigning(args.signedPayload, args.type ?? PAYLOAD_TYPES.cosign)
   if (!parsed.ok) return rejected('MALFORMED', `the signed payload is malformed: ${parsed.problem}`)
   const { digest, dockerReference } = parsed.payload
   if (digest !== args.subject.digest && !digestMatches(digest, args.subject.bytes)) {

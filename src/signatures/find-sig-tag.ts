@@ -65,7 +65,9 @@ async function readLayers(
     .filter(({ layer }) => layer.mediaType === MEDIA_TYPES.simpleSigning)
   const beyond = candidates.length - limits.maxSignatures
   const leftOut =
-    beyond > 0 ? [`${tag} has ${candidates.length} signatures; only the first ${limits.maxSignatures} were looked at`] : []
+    beyond > 0
+      ? [`${tag} has ${candidates.length} signatures; only the first ${limits.maxSignatures} were looked at`]
+      : []
   const read = await Promise.allSettled(
     candidates
       .slice(0, limits.maxSignatures)
@@ -90,11 +92,16 @@ async function readLayer(
 ): Promise<UntrustedSignature> {
   // Not fetched at all: what a descriptor owns up to need not be read first (case 223).
   if (layer.size > limits.maxSignatureBytes) {
-    return { format: 'unusable', origin, problem: `its payload has ${layer.size} bytes, more than ${limits.maxSignatureBytes}` }
+    return {
+      format: 'unusable',
+      origin,
+      problem: `its payload has ${layer.size} bytes, more than ${limits.maxSignatureBytes}`,
+    }
   }
   try {
     const untrustedPayload = await source.blob(repository, layer, signal)
-    if (untrustedPayload === undefined) return { format: 'unusable', origin, problem: `its payload ${layer.digest} is missing` }
+    if (untrustedPayload === undefined)
+      return { format: 'unusable', origin, problem: `its payload ${layer.digest} is missing` }
     return { format: 'simple-signing', origin, untrustedPayload, untrustedAnnotations: layer.annotations }
   } catch (error) {
     if (error instanceof UnusableContentError) return { format: 'unusable', origin, problem: error.message }

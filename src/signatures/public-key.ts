@@ -91,17 +91,26 @@ function algorithmOf(key: KeyObject, name: string): KeyAlgorithm {
   if (type === 'ec') {
     const algorithm = CURVES.get(details.namedCurve ?? '')
     if (algorithm !== undefined) return algorithm
-    throw new KeyError('UNSUPPORTED_KEY', `${name} is on the curve ${details.namedCurve}; P-256, P-384 and P-521 are taken`)
+    throw new KeyError(
+      'UNSUPPORTED_KEY',
+      `${name} is on the curve ${details.namedCurve}; P-256, P-384 and P-521 are taken`,
+    )
   }
   if (type !== 'rsa') {
     throw new KeyError('UNSUPPORTED_KEY', `${name} is a key of type ${type}; ECDSA, RSA and Ed25519 are taken`)
   }
   const bits = details.modulusLength ?? 0
   if (bits < RSA_MIN_BITS || bits > RSA_MAX_BITS) {
-    throw new KeyError('UNSUPPORTED_KEY', `${name} is an RSA key of ${bits} bits; ${RSA_MIN_BITS} to ${RSA_MAX_BITS} are taken`)
+    throw new KeyError(
+      'UNSUPPORTED_KEY',
+      `${name} is an RSA key of ${bits} bits; ${RSA_MIN_BITS} to ${RSA_MAX_BITS} are taken`,
+    )
   }
   if (details.publicExponent !== 65537n) {
-    throw new KeyError('UNSUPPORTED_KEY', `${name} is an RSA key with exponent ${details.publicExponent}; 65537 is taken`)
+    throw new KeyError(
+      'UNSUPPORTED_KEY',
+      `${name} is an RSA key with exponent ${details.publicExponent}; 65537 is taken`,
+    )
   }
   return 'rsa'
 }
@@ -144,5 +153,7 @@ const ED25519_LENGTHS = { signature: 64, key: 32 } as const
 function verifyEd25519ph(key: TrustedKey, data: Uint8Array, signature: Uint8Array): boolean {
   if (signature.byteLength !== ED25519_LENGTHS.signature) return false
   // The raw key is the end of its SubjectPublicKeyInfo (RFC 8410 section 4).
-  return ed25519ph.verify(signature, data, key.der.subarray(key.der.byteLength - ED25519_LENGTHS.key), { zip215: false })
+  return ed25519ph.verify(signature, data, key.der.subarray(key.der.byteLength - ED25519_LENGTHS.key), {
+    zip215: false,
+  })
 }

@@ -17,7 +17,11 @@ export type SignatureSource = {
     signal: AbortSignal,
   ) => Promise<{ readonly bytes: Uint8Array; readonly contentType: string | undefined } | undefined>
   /** The bytes of a blob, checked against digest and size; never more than `descriptor.size`. */
-  readonly blob: (repository: Repository, descriptor: Descriptor, signal: AbortSignal) => Promise<Uint8Array | undefined>
+  readonly blob: (
+    repository: Repository,
+    descriptor: Descriptor,
+    signal: AbortSignal,
+  ) => Promise<Uint8Array | undefined>
   /** What refers to `subject`: the referrers API, or the fallback tag where the registry has no such API. */
   readonly referrers: (repository: Repository, subject: Digest, signal: AbortSignal) => Promise<readonly Descriptor[]>
 }

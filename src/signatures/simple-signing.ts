@@ -13,8 +13,7 @@ export type PayloadType = (typeof PAYLOAD_TYPES)[keyof typeof PAYLOAD_TYPES]
 export type SimpleSigningPayload = { readonly digest: Digest; readonly dockerReference: string }
 
 export type ParsedPayload =
-  | { readonly ok: true; readonly payload: SimpleSigningPayload }
-  | { readonly ok: false; readonly problem: string }
+  { readonly ok: true; readonly payload: SimpleSigningPayload } | { readonly ok: false; readonly problem: string }
 
 export const MAX_PAYLOAD_BYTES: number = 1024 * 1024
 
@@ -36,7 +35,7 @@ function decodePayload(root: JsonCursor, type: PayloadType): SimpleSigningPayloa
   const identity = critical?.identity.object({ required: ['docker-reference'] })
   if (!top || !critical || !image || !identity) return undefined
 
-  checkOptional(top.optional)
+  checkOptional(top.optional, type)
   const statedType = critical.type.string()
   if (statedType !== undefined && statedType !== type) critical.type.fail(`is not ${JSON.stringify(type)}`)
   const digestText = image['docker-manifest-digest'].string()
@@ -47,8 +46,10 @@ function decodePayload(root: JsonCursor, type: PayloadType): SimpleSigningPayloa
   return { digest, dockerReference }
 }
 
-function checkOptional(optional: JsonCursor): void {
-  if (optional.node.kind === 'null' || optional.entries() === undefined) return
+function checkOptional(optional: JsonCursor, type: PayloadType): void {
+  // cosign writes null where there are no annotations; containers-signature(5) asks for an object.
+  if (type === PAYLOAD_TYPES.cosign && optional.node.kind === 'null') return
+  if (optional.entries() === undefined) return
   optional.member('creator')?.string()
   optional.member('timestamp')?.integer(Number.MIN_SAFE_INTEGER)
 }

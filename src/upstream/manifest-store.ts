@@ -72,7 +72,8 @@ export class ManifestStore {
     const byDigest = isDigest(wanted)
     const algorithm = byDigest ? algorithmOf(wanted) : 'sha256'
     const manifest = parseManifest(fetched.bytes, essenceOf(fetched.contentType), algorithm)
-    if (byDigest && manifest.digest !== wanted) throw new Error(`the upstream client let ${manifest.digest} pass for ${wanted}`)
+    if (byDigest && manifest.digest !== wanted)
+      throw new Error(`the upstream client let ${manifest.digest} pass for ${wanted}`)
     this.#manifests.set(keyOf(repository, manifest.digest), manifest)
     if (!byDigest && this.#options.tagMs > 0) this.#tags.set(keyOf(repository, wanted), manifest.digest)
     return manifest

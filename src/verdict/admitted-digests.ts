@@ -28,7 +28,13 @@ export class AdmittedDigests {
    *
    * @param depth how many indexes lie between the accepted one and these children: 1 for its own
    */
-  admitChildren(snapshotId: string, repository: Repository, index: Digest, children: readonly Digest[], depth: number): void {
+  admitChildren(
+    snapshotId: string,
+    repository: Repository,
+    index: Digest,
+    children: readonly Digest[],
+    depth: number,
+  ): void {
     for (const child of children) {
       const key = keyOf(snapshotId, repository, child, '')
       const known = this.#admissions.get(key)

@@ -9,7 +9,13 @@ import type { UntrustedSignature } from '../signatures/signature.ts'
 import type { TrustMaterial } from '../signatures/trust-material.ts'
 import { verifySignature } from '../signatures/verify-signature.ts'
 import type { Snapshot } from '../trust/snapshot.ts'
-import { UndecidedError, type Decision, type Evaluation, type RequirementResult, type SignatureResult } from './decision.ts'
+import {
+  UndecidedError,
+  type Decision,
+  type Evaluation,
+  type RequirementResult,
+  type SignatureResult,
+} from './decision.ts'
 
 export type DecideInput = {
   readonly reference: ImageReference
@@ -79,7 +85,8 @@ async function evaluate(requirement: Requirement, input: DecideInput): Promise<E
     case 'sigstoreSigned': {
       const trust = input.snapshot.trust.get(requirement)
       if (trust === undefined) throw new Error(`no trust material for a requirement of ${input.snapshot.id}`)
-      if (trust.by === 'unbuilt') return plain(words, 'unmet', `falls under ${trust.what}, which this version cannot verify`)
+      if (trust.by === 'unbuilt')
+        return plain(words, 'unmet', `falls under ${trust.what}, which this version cannot verify`)
       const found = await input.find(requirement.type === 'signedBy' ? 'simple-signing' : 'sigstore')
       const results = await Promise.all(
         found.signatures.map(signature => judgeSignature(signature, requirement.signedIdentity, trust, input)),
@@ -113,15 +120,24 @@ async function judgeSignature(
 
 function conclude(words: string, found: FoundSignatures, signatures: readonly SignatureResult[]): Evaluated {
   const { leftOut } = found
-  const failures = found.failures.map(({ place, cause }) => `${place}: ${cause instanceof Error ? cause.message : String(cause)}`)
+  const failures = found.failures.map(
+    ({ place, cause }) => `${place}: ${cause instanceof Error ? cause.message : String(cause)}`,
+  )
   const counted = signatures.find(signature => signature.counts)
   if (counted !== undefined) {
-    return { result: { requirement: words, outcome: 'met', reason: `signed by ${counted.signer}`, signatures, failures }, leftOut }
+    return {
+      result: { requirement: words, outcome: 'met', reason: `signed by ${counted.signer}`, signatures, failures },
+      leftOut,
+    }
   }
   const [failure] = found.failures
   if (failure !== undefined) {
     const reason = `could not look for signatures: ${failures.join('; ')}`
-    return { result: { requirement: words, outcome: 'open', reason, signatures, failures }, leftOut, cause: failure.cause }
+    return {
+      result: { requirement: words, outcome: 'open', reason, signatures, failures },
+      leftOut,
+      cause: failure.cause,
+    }
   }
   const reason = `needs ${words}, ${summaryOf(signatures)}`
   return { result: { requirement: words, outcome: 'unmet', reason, signatures, failures }, leftOut }

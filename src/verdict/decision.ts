@@ -76,7 +76,11 @@ export class UndecidedError extends Error {
   readonly evaluation: Evaluation
   readonly retryAfterSeconds: number | undefined
 
-  constructor(message: string, evaluation: Evaluation, options: ErrorOptions & { readonly retryAfterSeconds?: number }) {
+  constructor(
+    message: string,
+    evaluation: Evaluation,
+    options: ErrorOptions & { readonly retryAfterSeconds?: number },
+  ) {
     super(message, options)
     this.evaluation = evaluation
     this.retryAfterSeconds = options.retryAfterSeconds

@@ -37,7 +37,7 @@ export type Judge = {
   /** @throws UndecidedError */
   readonly judge: (input: JudgeInput) => Promise<CachedDecision>
   /** Call after an accepted HEAD of a tag was answered with a digest. */
-  readonly announce: (input: JudgeInput) => void
+  readonly announce: (snapshotId: string, reference: ImageReference, digest: Digest, client: string) => void
 }
 
 const COSIGN_TAG = /^sha(?:256-[0-9a-f]{64}|512-[0-9a-f]{128})\.(?:sig|att|sbom)$/
@@ -88,7 +88,8 @@ export function createJudge(options: JudgeOptions): Judge {
     depth = 1,
   ): Promise<Decision> {
     const { reference, snapshot } = input
-    if (index.children.length === 0 || depth > options.indexDepth) return { outcome: 'refused', reason, evaluation: own }
+    if (index.children.length === 0 || depth > options.indexDepth)
+      return { outcome: 'refused', reason, evaluation: own }
     const children: Decision[] = []
     for (const { digest } of index.children) {
       const manifest = await options.manifestOf(reference.repository, digest)
@@ -104,7 +105,11 @@ export function createJudge(options: JudgeOptions): Judge {
     const evaluation = { ...own, children: children.map(child => child.evaluation) }
     const refusal = children.find(child => child.outcome === 'refused')
     if (refusal?.outcome === 'refused') {
-      return { outcome: 'refused', reason: `${reason}; its child ${refusal.evaluation.digest} ${refusal.reason}`, evaluation }
+      return {
+        outcome: 'refused',
+        reason: `${reason}; its child ${refusal.evaluation.digest} ${refusal.reason}`,
+        evaluation,
+      }
     }
     const signers = children.flatMap(child => (child.outcome === 'accepted' ? child.signers : []))
     return { outcome: 'accepted', via: { by: 'children' }, signers: [...new Set(signers)], evaluation }
@@ -129,8 +134,8 @@ export function createJudge(options: JudgeOptions): Judge {
       noteChildren(input, judged.decision)
       return judged
     },
-    announce({ reference, manifest, snapshot, client }) {
-      if (reference.by === 'tag') admitted.admitTag(snapshot.id, reference.repository, reference.tag, manifest.digest, client)
+    announce(snapshotId, reference, digest, client) {
+      if (reference.by === 'tag') admitted.admitTag(snapshotId, reference.repository, reference.tag, digest, client)
     },
   }
 }

@@ -1,0 +1,194 @@
+import { fastify, type FastifyInstance } from 'fastify'
+import { LRUCache } from 'lru-cache'
+import type { Config, ListenAddress } from './config/config.ts'
+import { adminRoutes } from './http/admin-routes.ts'
+import { AdmittedBlobs } from './http/admitted-blobs.ts'
+import { errorBody } from './http/oci-error.ts'
+import { registryRoutes } from './http/registry-routes.ts'
+import { Slots } from './http/slots.ts'
+import { Explanations } from './observe/decision-log.ts'
+import { logDecision, logKeeperEvent, type Logger } from './observe/logger.ts'
+import { openSnapshotKeeper } from './open-snapshot-keeper.ts'
+import type { SnapshotKeeper } from './trust/snapshot-keeper.ts'
+import { openUpstreams } from './upstream/open-upstreams.ts'
+import { ManifestStore } from './upstream/manifest-store.ts'
+import type { Upstreams } from './upstream/upstreams.ts'
+import { AdmittedDigests } from './verdict/admitted-digests.ts'
+import { createJudge, type Judge } from './verdict/judge.ts'
+import { signatureFinder } from './verdict/signature-finder.ts'
+import { VerdictCache } from './verdict/verdict-cache.ts'
+
+/** The parts that decide, joined: what the gate and `sealgate verify` have in common. */
+export type Engine = {
+  readonly snapshots: SnapshotKeeper
+  readonly upstreams: Upstreams
+  readonly manifests: ManifestStore
+  readonly judge: Judge
+  readonly close: () => Promise<void>
+}
+
+/** The whole program, listening or not. */
+export type Gate = {
+  readonly engine: Engine
+  readonly registry: FastifyInstance
+  readonly admin: FastifyInstance
+  /** Listens; readiness and the policy's first loading are `engine.snapshots.start()`'s. */
+  readonly listen: () => Promise<{ readonly registry: string; readonly admin: string }>
+  /** Stops taking pulls, lets those under way finish for a while, and closes everything. */
+  readonly close: () => Promise<void>
+}
+
+const MAX_OPAQUE_BLOBS = 100_000
+const DIGEST_MS = 10 * 60 * 1000
+const MAX_ADMITTED_DIGESTS = 200_000
+const ADMITTED_MS = 24 * 3600 * 1000
+const LIST_MS = 30_000
+const MANIFEST_MS = 30_000
+const MAX_URL_LENGTH = 8192
+const MS = 1000
+
+/** Joins the parts that decide. Nothing is dialled and nothing is read before `snapshots.start()` and the first pull. */
+export async function createEngine(config: Config, logger: Logger): Promise<Engine> {
+  const upstreams = await openUpstreams(config.registries)
+  const snapshots = openSnapshotKeeper(config, event => logKeeperEvent(logger, event))
+  const manifests = new ManifestStore({
+    fetch: async (repository, reference, signal) =>
+      upstreams.forHost(repository.host)?.manifest(repository, reference, signal),
+    maxBytes: config.cache.manifestBytes,
+    tagMs: config.cache.tags * MS,
+    digestMs: DIGEST_MS,
+    timeoutMs: MANIFEST_MS,
+  })
+  const judge = createJudge({
+    reading: config.signedIdentityDefault,
+    index: config.index,
+    indexDepth: config.indexDepth,
+    verdicts: new VerdictCache({
+      maxEntries: config.cache.verdicts,
+      acceptedMs: config.cache.accepted * MS,
+      refusedMs: config.cache.refused * MS,
+    }),
+    admitted: new AdmittedDigests({ maxEntries: MAX_ADMITTED_DIGESTS, ttlMs: ADMITTED_MS }),
+    signaturesOf: signatureFinder({
+      sourceFor: repository => upstreams.forHost(repository.host),
+      limits: { maxSignatures: config.limits.signatures, maxSignatureBytes: config.limits.signatureBytes },
+      timeoutMs: config.limits.verdictSeconds * MS,
+    }),
+    manifestOf: (repository, digest) => manifests.get({ by: 'digest', repository, digest }),
+  })
+  return {
+    snapshots,
+    upstreams,
+    manifests,
+    judge,
+    async close() {
+      snapshots.close()
+      await upstreams.close()
+    },
+  }
+}
+
+/** Joins the engine with the registry in front and the admin port. */
+export async function createGate(config: Config, logger: Logger): Promise<Gate> {
+  const engine = await createEngine(config, logger)
+  const explanations = new Explanations()
+  let stopping = false
+  const onInternalError = (error: unknown, what: string): void => logger.error({ err: error, what }, 'internal error')
+
+  const registry = createServer(config.shutdownSeconds)
+  await registry.register(registryRoutes, {
+    names: {
+      registries: new Set(config.registries.keys()),
+      defaultRegistry: config.defaultRegistry,
+      hostNames: config.hostNames,
+    },
+    onInternalError,
+    gate: {
+      snapshots: engine.snapshots,
+      upstreams: engine.upstreams,
+      manifests: engine.manifests,
+      judge: engine.judge,
+      verdictMs: config.limits.verdictSeconds * MS,
+      headOnRefusal: config.headOnRefusal,
+      slots: new Slots(config.limits.pulls),
+      blobs: config.blobs,
+      admittedBlobs: new AdmittedBlobs(),
+      opaqueBlobs: new LRUCache({ max: MAX_OPAQUE_BLOBS }),
+      explanations,
+      explainUrl: config.explainUrl ?? `http://${formatAddress(config.admin)}`,
+      listMs: LIST_MS,
+      onDecision: record => logDecision(logger, record),
+      onInternalError,
+    },
+  })
+  const admin = createServer(config.shutdownSeconds)
+  await admin.register(adminRoutes, {
+    status: () => engine.snapshots.status(),
+    isStopping: () => stopping,
+    explanations,
+  })
+
+  return {
+    engine,
+    registry,
+    admin,
+    async listen() {
+      const adminAddress = await listenOn(admin, config.admin)
+      return { registry: await listenOn(registry, config.listen), admin: adminAddress }
+    },
+    async close() {
+      stopping = true
+      await registry.close()
+      await engine.close()
+      await admin.close()
+    },
+  }
+}
+
+/** A server with the limits that keep one client's slowness its own (case 146). */
+function createServer(shutdownSeconds: number): FastifyInstance {
+  const app = fastify({
+    logger: false,
+    trustProxy: false,
+    bodyLimit: 1024,
+    keepAliveTimeout: 75 * MS,
+    requestTimeout: 60 * MS,
+    connectionTimeout: 0,
+    return503OnClosing: true,
+    forceCloseConnections: 'idle',
+    exposeHeadRoutes: false,
+    routerOptions: { maxParamLength: MAX_URL_LENGTH, ignoreTrailingSlash: false },
+    http: { headersTimeout: 20 * MS, insecureHTTPParser: false, maxHeaderSize: 16 * 1024, requireHostHeader: true },
+    // What no route even sees: targets that the router cannot decode.
+    frameworkErrors: (_error, request, reply) => {
+      const body = errorBody({ status: 400, code: 'NAME_INVALID', message: 'the request target is malformed' })
+      void reply
+        .code(400)
+        .header('content-type', 'application/json')
+        .send(request.method === 'HEAD' ? null : body)
+    },
+  })
+  // Pulls under way finish within the grace; after that their sockets are cut, so that SIGTERM always ends.
+  app.addHook('preClose', async () => {
+    setTimeout(() => app.server.closeAllConnections(), shutdownSeconds * MS).unref()
+  })
+  return app
+}
+
+async function listenOn(app: FastifyInstance, address: ListenAddress): Promise<string> {
+  switch (address.kind) {
+    case 'tcp':
+      return app.listen({ host: address.host, port: address.port })
+    case 'unix':
+      return app.listen({ path: address.path })
+  }
+}
+
+function formatAddress(address: ListenAddress): string {
+  switch (address.kind) {
+    case 'tcp':
+      return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`
+    case 'unix':
+      return address.path
+  }
+}

@@ -1,0 +1,80 @@
+import { Command, CommanderError } from 'commander'
+import { checkPolicy } from './policy-check.ts'
+import { listKeys } from './keys.ts'
+import { serve } from './serve.ts'
+import { EXIT, type Terminal } from './terminal.ts'
+import { verifyImage } from './verify.ts'
+
+const CONFIG_FLAG = '-c, --config <file>'
+const CONFIG_HELP = 'configuration file (YAML; config/sealgate.yaml has every setting)'
+
+/**
+ * The command line.
+ *
+ * @param args without the program's own name
+ * @returns the exit code
+ */
+export async function run(args: readonly string[], terminal: Terminal): Promise<number> {
+  let exitCode: number = EXIT.ok
+  const program = new Command('sealgate')
+    .description(
+      'A verifying proxy in front of OCI registries: an image leaves only when policy.json accepts its bytes.',
+    )
+    .exitOverride()
+    .configureOutput({ writeOut: terminal.stdout, writeErr: terminal.stderr })
+    .showHelpAfterError('(sealgate COMMAND --help tells more)')
+
+  program
+    .command('serve')
+    .description('run the gate; without a configuration, on the demo images it brings along')
+    .option(CONFIG_FLAG, CONFIG_HELP)
+    .addHelpText('after', '\nExample:\n  sealgate serve --config /etc/sealgate/sealgate.yaml')
+    .action(async (options: { config?: string }) => {
+      exitCode = await serve(options.config, terminal)
+    })
+
+  program
+    .command('verify')
+    .argument('<image>', 'host/repository:tag or host/repository@digest, as the policy names it')
+    .description('judge one image as the gate would, and print the whole decision')
+    .requiredOption(CONFIG_FLAG, CONFIG_HELP)
+    .option('--json', 'print the decision as JSON')
+    .addHelpText(
+      'after',
+      '\nExit code: 0 accepted, 1 refused, 2 undecided (something could not be found out).' +
+        '\n\nExample:\n  sealgate verify example.org/test:cosign-signed --config sealgate.yaml',
+    )
+    .action(async (image: string, options: { config: string; json?: boolean }) => {
+      exitCode = await verifyImage(image, options.config, options.json === true ? 'json' : 'tree', terminal)
+    })
+
+  program
+    .command('policy')
+    .description('work with policy.json files')
+    .command('check')
+    .argument('<file>', 'policy.json (containers-policy.json(5))')
+    .description('check a policy file: every error with its JSON path, line and column')
+    .option('--keys', 'also read the keys it names from the local disk')
+    .addHelpText('after', '\nExit code: 0 usable (warnings may be printed), 1 not usable.')
+    .action(async (file: string, options: { keys?: boolean }) => {
+      exitCode = await checkPolicy(file, options.keys === true ? 'with-keys' : 'policy-only', terminal)
+    })
+
+  program
+    .command('keys')
+    .description('list, for the policy in force, each scope, where its keys come from, and their fingerprints')
+    .requiredOption(CONFIG_FLAG, CONFIG_HELP)
+    .option('--json', 'print the list as JSON')
+    .action(async (options: { config: string; json?: boolean }) => {
+      exitCode = await listKeys(options.config, options.json === true ? 'json' : 'table', terminal)
+    })
+
+  try {
+    await program.parseAsync([...args], { from: 'user' })
+  } catch (error) {
+    // Commander has printed what was wrong, or the help that was asked for.
+    if (!(error instanceof CommanderError)) throw error
+    return error.exitCode === 0 ? EXIT.ok : EXIT.usage
+  }
+  return exitCode
+}

@@ -1,0 +1,40 @@
+import type { FastifyInstance } from 'fastify'
+import type { Explanations } from '../observe/decision-log.ts'
+import type { KeeperStatus } from '../trust/snapshot-keeper.ts'
+
+export type AdminRoutesOptions = {
+  readonly status: () => KeeperStatus
+  readonly isStopping: () => boolean
+  readonly explanations: Explanations
+}
+
+/** For operators, on a port of its own: /healthz (the process is alive), /readyz (pulls can be judged), /explain/<id>. */
+export async function adminRoutes(app: FastifyInstance, options: AdminRoutesOptions): Promise<void> {
+  app.get('/healthz', async () => ({ status: 'alive' }))
+
+  app.get('/readyz', async (_request, reply) => {
+    const { snapshot, problem, ageMs } = options.status()
+    const isReady = snapshot !== undefined && !options.isStopping()
+    return reply.code(isReady ? 200 : 503).send({
+      status: isReady ? 'ready' : options.isStopping() ? 'stopping' : 'not ready',
+      ...(snapshot === undefined
+        ? {}
+        : {
+            policy: {
+              id: snapshot.id,
+              loadedAt: snapshot.loadedAt.toISOString(),
+              ageSeconds: Math.round((ageMs ?? 0) / 1000),
+            },
+          }),
+      ...(problem === undefined ? {} : { problem }),
+    })
+  })
+
+  app.get<{ Params: { id: string } }>('/explain/:id', async (request, reply) => {
+    const explanation = options.explanations.get(request.params.id)
+    if (explanation !== undefined) return explanation
+    return reply
+      .code(404)
+      .send({ error: 'no such decision, or too long ago: only refusals are kept, and only the newest' })
+  })
+}

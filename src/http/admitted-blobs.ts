@@ -1,0 +1,27 @@
+import { LRUCache } from 'lru-cache'
+import type { Manifest } from '../manifest/manifest.ts'
+import type { Digest } from '../reference/digest.ts'
+import { repositoryName, type Repository } from '../reference/repository.ts'
+
+const MAX_BLOBS = 500_000
+const TTL_MS = 24 * 3600 * 1000
+
+/** The blobs that accepted manifests of a repository name, for `blobs: admitted` (design.md section 7, 11). */
+export class AdmittedBlobs {
+  readonly #blobs: LRUCache<string, true> = new LRUCache({ max: MAX_BLOBS, ttl: TTL_MS })
+
+  /** @param snapshotId the policy under which the manifest was accepted; another policy must accept it anew */
+  admit(snapshotId: string, repository: Repository, manifest: Manifest): void {
+    if (manifest.kind === 'index') return
+    for (const { digest } of [manifest.config, ...manifest.layers])
+      this.#blobs.set(keyOf(snapshotId, repository, digest), true)
+  }
+
+  has(snapshotId: string, repository: Repository, digest: Digest): boolean {
+    return this.#blobs.get(keyOf(snapshotId, repository, digest)) === true
+  }
+}
+
+function keyOf(snapshotId: string, repository: Repository, digest: Digest): string {
+  return `${snapshotId} ${repositoryName(repository)} ${digest}`
+}

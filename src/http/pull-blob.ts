@@ -1,0 +1,100 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { LRUCache } from 'lru-cache'
+import type { Digest } from '../reference/digest.ts'
+import { repositoryName, type Repository } from '../reference/repository.ts'
+import type { Snapshot } from '../trust/snapshot.ts'
+import type { Upstream } from '../upstream/upstream.ts'
+import type { Upstreams } from '../upstream/upstreams.ts'
+import type { AdmittedBlobs } from './admitted-blobs.ts'
+import { BlobGuard, isManifestDocument, ManifestInBlobError } from './blob-guard.ts'
+import { failureAnswer } from './failure-answer.ts'
+import type { ErrorAnswer } from './oci-error.ts'
+import { parseRange } from './range.ts'
+import type { RegistryRequest } from './registry-request.ts'
+import { sendError } from './send-error.ts'
+
+export type BlobDependencies = {
+  readonly upstreams: Upstreams
+  readonly snapshots: { readonly current: () => Promise<Snapshot> }
+  readonly blobs: 'all' | 'admitted'
+  readonly admittedBlobs: AdmittedBlobs
+  /** Blobs that were found to be no manifests, so that a range of one need not be looked at again. */
+  readonly opaqueBlobs: LRUCache<string, true>
+  readonly onInternalError: (error: unknown, what: string) => void
+}
+
+type BlobRequest = Extract<RegistryRequest, { kind: 'blob' }>
+
+/** GET and HEAD of a blob: streamed as the client takes it, guarded against manifests and wrong bytes. */
+export async function answerBlob(
+  { target, digest }: BlobRequest,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  gate: BlobDependencies,
+): Promise<FastifyReply> {
+  const { repository } = target
+  const what = `${repositoryName(repository)}@${digest}`
+  const upstream = gate.upstreams.forHost(repository.host)
+  if (upstream === undefined) return sendError(request, reply, unknownBlob(what))
+  const hangUp = new AbortController()
+  reply.raw.once('close', () => hangUp.abort())
+  try {
+    const refusal = await refusalOf(repository, digest, what, gate)
+    if (refusal !== undefined) return sendError(request, reply, refusal)
+    const method = request.method === 'HEAD' ? 'HEAD' : 'GET'
+    const range = method === 'GET' ? parseRange(request.headers.range) : undefined
+    if (range !== undefined) await refuseManifest(upstream, repository, digest, gate, hangUp.signal)
+    const blob = await upstream.openBlob(repository, digest, { method, range, signal: hangUp.signal })
+    if (blob === undefined) return sendError(request, reply, unknownBlob(what))
+    reply.code(blob.status).headers(blob.headers)
+    if (blob.status === 416) {
+      blob.body?.destroy()
+      return sendError(request, reply, { status: 416, code: 'RANGE_INVALID', message: `${what}: no such range` })
+    }
+    reply.header('content-type', 'application/octet-stream').header('docker-content-digest', digest)
+    if (blob.body === undefined) return await reply.send(null)
+    // A part of a blob cannot be checked here; the client checks the whole. That it is no manifest is known already.
+    if (blob.status === 206) return await reply.send(blob.body)
+    const guard = new BlobGuard(digest)
+    const { body } = blob
+    body.once('error', error => guard.destroy(error))
+    guard.once('close', () => body.destroy())
+    return await reply.send(body.pipe(guard))
+  } catch (error) {
+    const answer = failureAnswer(error, what)
+    if (answer.status === 500) gate.onInternalError(error, what)
+    return sendError(request, reply, answer)
+  }
+}
+
+async function refusalOf(
+  repository: Repository,
+  digest: Digest,
+  what: string,
+  gate: BlobDependencies,
+): Promise<ErrorAnswer | undefined> {
+  if (gate.blobs === 'all') return undefined
+  const { id } = await gate.snapshots.current()
+  if (gate.admittedBlobs.has(id, repository, digest)) return undefined
+  return { status: 403, code: 'DENIED', message: `blocked by image policy: no accepted manifest names ${what}` }
+}
+
+/** Before a range is served: the parts of a manifest could be put together again. */
+async function refuseManifest(
+  upstream: Upstream,
+  repository: Repository,
+  digest: Digest,
+  gate: BlobDependencies,
+  signal: AbortSignal,
+): Promise<void> {
+  const key = `${repositoryName(repository)}@${digest}`
+  if (gate.opaqueBlobs.has(key)) return
+  const whole = await upstream.openBlob(repository, digest, { method: 'GET', range: undefined, signal })
+  if (whole?.body === undefined) return
+  if (await isManifestDocument(whole.body)) throw new ManifestInBlobError()
+  gate.opaqueBlobs.set(key, true)
+}
+
+function unknownBlob(what: string): ErrorAnswer {
+  return { status: 404, code: 'BLOB_UNKNOWN', message: `${what} is not known upstream` }
+}

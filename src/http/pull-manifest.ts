@@ -1,0 +1,88 @@
+import type { Manifest } from '../manifest/manifest.ts'
+import { isDigest } from '../reference/digest.ts'
+import { formatReference, type ImageReference } from '../reference/image-reference.ts'
+import type { Snapshot } from '../trust/snapshot.ts'
+import type { ManifestStore } from '../upstream/manifest-store.ts'
+import { UndecidedError, type Decision } from '../verdict/decision.ts'
+import type { Judge } from '../verdict/judge.ts'
+import type { RegistryRequest } from './registry-request.ts'
+
+/** A manifest that may be served, or why not. What could not be found out is thrown. */
+export type PulledManifest =
+  | { readonly found: true; readonly manifest: Manifest; readonly decision: Decision; readonly cached: boolean }
+  | { readonly found: false }
+
+export type PullDependencies = {
+  readonly snapshots: { readonly fresh: () => Snapshot | undefined; readonly current: () => Promise<Snapshot> }
+  readonly manifests: ManifestStore
+  readonly judge: Judge
+  readonly verdictMs: number
+}
+
+type ManifestRequest = Extract<RegistryRequest, { kind: 'manifest' }>
+
+export function referenceOf({ target, reference }: ManifestRequest): ImageReference {
+  const { repository } = target
+  return isDigest(reference)
+    ? { by: 'digest', repository, digest: reference }
+    : { by: 'tag', repository, tag: reference }
+}
+
+/** The pull where everything it needs is at hand: no waiting, no work. */
+export function peekManifest(
+  reference: ImageReference,
+  client: string,
+  gate: PullDependencies,
+): PulledManifest | undefined {
+  const snapshot = gate.snapshots.fresh()
+  const manifest = snapshot && gate.manifests.peek(reference)
+  if (snapshot === undefined || manifest === undefined) return undefined
+  const decision = gate.judge.peek({ reference, manifest, snapshot, client })
+  return decision && { found: true, manifest, decision, cached: true }
+}
+
+/**
+ * The whole pull: the snapshot in force, the upstream's bytes, the verdict on exactly these bytes.
+ *
+ * @throws TrustError, UpstreamError, ManifestError, UndecidedError
+ */
+export async function pullManifest(
+  reference: ImageReference,
+  client: string,
+  gate: PullDependencies,
+): Promise<PulledManifest> {
+  const snapshot = await gate.snapshots.current()
+  const manifest = await gate.manifests.get(reference)
+  if (manifest === undefined) return { found: false }
+  const judged = await inTime(
+    gate.judge.judge({ reference, manifest, snapshot, client }),
+    gate.verdictMs,
+    () =>
+      new UndecidedError(
+        'the verdict took too long',
+        {
+          reference: formatReference(reference),
+          digest: manifest.digest,
+          scope: '',
+          snapshotId: snapshot.id,
+          requirements: [],
+          leftOut: [],
+          children: [],
+        },
+        {},
+      ),
+  )
+  return { found: true, manifest, decision: judged.decision, cached: judged.cached }
+}
+
+async function inTime<T>(work: Promise<T>, milliseconds: number, late: () => Error): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const limit = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(late()), milliseconds)
+  })
+  try {
+    return await Promise.race([work, limit])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,184 @@
+import { isDigest, parseDigest, type Digest } from '../reference/digest.ts'
+import {
+  isTag,
+  parseRegistryHost,
+  repositoryOf,
+  type RegistryHost,
+  type Repository,
+  type Tag,
+} from '../reference/repository.ts'
+
+/** What a request to /v2 asks for, parsed once from the raw request target. Everything later is rebuilt from this. */
+export type RegistryRequest =
+  | { readonly kind: 'base' }
+  | { readonly kind: 'manifest'; readonly target: Target; readonly reference: Tag | Digest }
+  | { readonly kind: 'blob'; readonly target: Target; readonly digest: Digest }
+  | {
+      readonly kind: 'referrers'
+      readonly target: Target
+      readonly subject: Digest
+      readonly artifactType: string | undefined
+    }
+  | {
+      readonly kind: 'tags'
+      readonly target: Target
+      readonly page: { readonly n: number | undefined; readonly last: Tag | undefined }
+    }
+  | { readonly kind: 'problem'; readonly problem: RequestProblem }
+
+/** The repository that is meant, and how the client wrote it (links in answers must be written the same way). */
+export type Target = { readonly repository: Repository; readonly nameAsAsked: string; readonly ns: string | undefined }
+
+export type RequestProblem = {
+  readonly code:
+    | 'NOT_FOUND'
+    | 'NAME_INVALID'
+    | 'TAG_INVALID'
+    | 'DIGEST_INVALID'
+    | 'PAGINATION_NUMBER_INVALID'
+    | 'UNKNOWN_HOST'
+    | 'UNSUPPORTED'
+  readonly message: string
+}
+
+/** Which image a name means, depending on the configuration. design.md section 3. */
+export type Names = {
+  readonly registries: ReadonlySet<RegistryHost>
+  readonly defaultRegistry: RegistryHost | undefined
+  /** Host names of the gate's own, lower case without port, that stand for one registry each. */
+  readonly hostNames: ReadonlyMap<string, RegistryHost>
+}
+
+/** The largest page of tags that is asked for; a client may ask for less (CVE-2023-2253). */
+export const MAX_TAGS_PAGE = 1000
+
+// No `%`, `\`, `;`, `#` or `//` survives this: what the policy judges is what the upstream is asked (cases 133 to 136).
+const PATH = /^\/v2\/([a-z0-9][a-zA-Z0-9._:/-]*)\/(manifests|blobs|referrers|tags)\/([^/]+)$/
+const UPLOAD = /^\/v2\/.+\/blobs\/uploads\/?/
+
+/**
+ * Reads a request target in origin form.
+ *
+ * @param rawTarget as it stood in the request line; nothing may have decoded or normalised it
+ * @param hostHeader the one Host header
+ */
+export function parseRegistryRequest(rawTarget: string, hostHeader: string | undefined, names: Names): RegistryRequest {
+  const mark = rawTarget.indexOf('?')
+  const path = mark === -1 ? rawTarget : rawTarget.slice(0, mark)
+  if (path === '/v2/' || path === '/v2') return { kind: 'base' }
+  if (UPLOAD.test(path)) return problem('UNSUPPORTED', 'this gate is read-only: nothing can be pushed through it')
+  const match = PATH.exec(path)
+  const [, name, kind, encodedLast] = match ?? []
+  if (name === undefined || kind === undefined || encodedLast === undefined) return unreadable(path)
+  const query = new URLSearchParams(mark === -1 ? '' : rawTarget.slice(mark + 1))
+  const resolved = resolveName(name, query, hostHeader, names)
+  if ('kind' in resolved) return resolved
+  // A client may escape the colon of a digest; nothing else in this place is ever escaped.
+  const last = encodedLast.replace(/%3a/i, ':')
+
+  switch (kind) {
+    case 'manifests': {
+      if (last.includes(':')) {
+        const digest = parseDigest(last)
+        if (digest === undefined) return problem('DIGEST_INVALID', `${quote(last)} is not a sha256 or sha512 digest`)
+        return { kind: 'manifest', target: resolved, reference: digest }
+      }
+      if (!isTag(last)) return problem('TAG_INVALID', `${quote(last)} is not a tag`)
+      return { kind: 'manifest', target: resolved, reference: last }
+    }
+    case 'blobs':
+      if (!isDigest(last)) return problem('DIGEST_INVALID', `${quote(last)} is not a sha256 or sha512 digest`)
+      return { kind: 'blob', target: resolved, digest: last }
+    case 'referrers':
+      if (!isDigest(last)) return problem('DIGEST_INVALID', `${quote(last)} is not a sha256 or sha512 digest`)
+      return {
+        kind: 'referrers',
+        target: resolved,
+        subject: last,
+        artifactType: query.get('artifactType') ?? undefined,
+      }
+    default:
+      return last === 'list' ? tagsRequest(resolved, query) : unreadable(path)
+  }
+}
+
+function tagsRequest(target: Target, query: URLSearchParams): RegistryRequest {
+  const n = query.get('n')
+  const last = query.get('last')
+  if (n !== null && !/^[0-9]{1,9}$/.test(n))
+    return problem('PAGINATION_NUMBER_INVALID', `n=${quote(n)} is not a number of tags`)
+  if (last !== null && !isTag(last)) return problem('TAG_INVALID', `last=${quote(last)} is not a tag`)
+  return {
+    kind: 'tags',
+    target,
+    page: { n: n === null ? undefined : Math.min(Number(n), MAX_TAGS_PAGE), last: last ?? undefined },
+  }
+}
+
+/** Which repository is meant: by the gate's own host name, by `?ns=`, by the first component, or by default. */
+function resolveName(
+  name: string,
+  query: URLSearchParams,
+  hostHeader: string | undefined,
+  names: Names,
+): Target | Extract<RegistryRequest, { kind: 'problem' }> {
+  const spaces = query.getAll('ns')
+  if (spaces.length > 1) return problem('NAME_INVALID', 'the parameter ns is repeated')
+  const [ns] = spaces
+  const slash = name.indexOf('/')
+  const first = slash === -1 ? '' : name.slice(0, slash)
+
+  let host: RegistryHost | undefined
+  let path = name
+  const ownName = names.hostNames.get((hostHeader ?? '').toLowerCase().replace(/:[0-9]+$/, ''))
+  if (ns !== undefined) {
+    host = parseRegistryHost(ns)
+    if (host === undefined) return problem('NAME_INVALID', `ns=${quote(ns)} is not a registry host`)
+    if (!names.registries.has(host)) return unknownHost(ns)
+  } else if (ownName !== undefined) {
+    host = ownName
+  } else {
+    const firstHost = parseRegistryHost(first)
+    if (firstHost !== undefined && names.registries.has(firstHost)) {
+      host = firstHost
+      path = name.slice(slash + 1)
+    } else if (/[.:]/.test(first) || first === 'localhost') {
+      // Docker's rule for what is a host: nobody who writes quay.io/x means a repository of the default registry.
+      return firstHost === undefined
+        ? problem('NAME_INVALID', `${quote(first)} is not a registry host`)
+        : unknownHost(first)
+    } else {
+      host = names.defaultRegistry
+      if (host === undefined) {
+        return problem('UNKNOWN_HOST', `${quote(name)} names no registry, and this gate has no default registry`)
+      }
+    }
+  }
+  const repository = repositoryOf(host, path)
+  if (repository === undefined) return problem('NAME_INVALID', `${quote(path)} is not a repository name`)
+  return { repository, nameAsAsked: name, ns }
+}
+
+function unknownHost(text: string): Extract<RegistryRequest, { kind: 'problem' }> {
+  return problem(
+    'UNKNOWN_HOST',
+    `blocked by image policy: the registry ${quote(text)} is not one that this gate serves`,
+  )
+}
+
+function unreadable(path: string): Extract<RegistryRequest, { kind: 'problem' }> {
+  if (path === '/v2/_catalog') return problem('NOT_FOUND', 'this gate has no catalog')
+  const name = /^\/v2\/(.*)\/(?:manifests|blobs|referrers|tags)\//.exec(path)?.[1]
+  if (name !== undefined) return problem('NAME_INVALID', `${quote(name)} is not a repository name`)
+  return problem('NOT_FOUND', 'no such route: this gate speaks the pull side of the OCI distribution API')
+}
+
+function problem(code: RequestProblem['code'], message: string): Extract<RegistryRequest, { kind: 'problem' }> {
+  return { kind: 'problem', problem: { code, message } }
+}
+
+/** A client's text in a message: quoted, printable, short (case 150). */
+function quote(text: string): string {
+  const printable = text.replace(/[^\x20-\x7e]/g, '?')
+  return JSON.stringify(printable.length > 80 ? `${printable.slice(0, 80)}…` : printable)
+}

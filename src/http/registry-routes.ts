@@ -1,0 +1,89 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { failureAnswer } from './failure-answer.ts'
+import { hostileRequest } from './hostile-request.ts'
+import type { ErrorAnswer } from './oci-error.ts'
+import { answerBlob, type BlobDependencies } from './pull-blob.ts'
+import { answerReferrers, answerTags, type ListDependencies } from './pull-lists.ts'
+import { answerManifest, type ManifestDependencies } from './answer-manifest.ts'
+import { parseRegistryRequest, type Names, type RequestProblem } from './registry-request.ts'
+import { sendError } from './send-error.ts'
+
+export type RegistryRoutesOptions = {
+  readonly names: Names
+  readonly gate: ManifestDependencies & BlobDependencies & ListDependencies
+  /** Told of failures that are nobody's fault but ours. */
+  readonly onInternalError: (error: unknown, what: string) => void
+}
+
+/**
+ * The registry in front: every request is parsed once from its raw target and answered by the station that fits. There
+ * is one route, so that no router's idea of a path comes before ours.
+ */
+export async function registryRoutes(app: FastifyInstance, options: RegistryRoutesOptions): Promise<void> {
+  const { names, gate } = options
+
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('docker-distribution-api-version', 'registry/2.0')
+    const hostile = hostileRequest(request.raw)
+    if (hostile !== undefined)
+      return sendError(request, reply.header('connection', 'close'), {
+        status: 400,
+        code: 'UNSUPPORTED',
+        message: hostile,
+      })
+    // Before any body is read: what changes something upstream is refused whatever it carries.
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      const message = 'this gate is read-only: nothing can be pushed or deleted through it'
+      return sendError(request, reply.header('allow', 'GET, HEAD'), { status: 405, code: 'UNSUPPORTED', message })
+    }
+  })
+
+  app.setErrorHandler((error, request, reply) => {
+    options.onInternalError(error, `${request.method} ${request.url.slice(0, 200)}`)
+    return sendError(request, reply, failureAnswer(error, 'this request'))
+  })
+  app.setNotFoundHandler((request, reply) =>
+    sendError(request, reply, { status: 404, code: 'UNSUPPORTED', message: 'no such route' }),
+  )
+
+  app.route({
+    method: ['GET', 'HEAD'],
+    url: '*',
+    exposeHeadRoute: false,
+    handler: (request, reply) => dispatch(request, reply),
+  })
+
+  async function dispatch(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const parsed = parseRegistryRequest(request.raw.url ?? '', request.headers.host, names)
+    switch (parsed.kind) {
+      case 'base':
+        return reply.header('content-type', 'application/json').send('{}')
+      case 'manifest':
+        return answerManifest(parsed, request, reply, gate)
+      case 'blob':
+        return answerBlob(parsed, request, reply, gate)
+      case 'tags':
+        return answerTags(parsed, request, reply, gate)
+      case 'referrers':
+        return answerReferrers(parsed, request, reply, gate)
+      case 'problem':
+        return sendError(request, reply, problemAnswer(parsed.problem))
+    }
+  }
+}
+
+function problemAnswer({ code, message }: RequestProblem): ErrorAnswer {
+  switch (code) {
+    case 'NOT_FOUND':
+      return { status: 404, code: 'UNSUPPORTED', message }
+    case 'UNKNOWN_HOST':
+      return { status: 403, code: 'DENIED', message }
+    case 'UNSUPPORTED':
+      return { status: 405, code, message }
+    case 'NAME_INVALID':
+    case 'TAG_INVALID':
+    case 'DIGEST_INVALID':
+    case 'PAGINATION_NUMBER_INVALID':
+      return { status: 400, code, message }
+  }
+}

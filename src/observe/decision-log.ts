@@ -1,0 +1,40 @@
+import { LRUCache } from 'lru-cache'
+import { randomBytes } from 'node:crypto'
+import type { Evaluation } from '../verdict/decision.ts'
+
+/** One line a decision: everything that is needed to understand it later, and nothing secret. */
+export type DecisionRecord = {
+  readonly id: string
+  readonly verdict: 'accepted' | 'refused' | 'undecided'
+  readonly reference: string
+  readonly digest: string
+  readonly scope: string
+  readonly reason: string
+  readonly signers: readonly string[]
+  readonly client: string
+  readonly durationMs: number
+  readonly cache: 'hit' | 'miss'
+}
+
+/** A refusal or an open verdict, whole, for those who were told its id. */
+export type Explanation = DecisionRecord & { readonly evaluation: Evaluation; readonly at: string }
+
+const KEPT = 1000
+
+/** The last refusals and open verdicts, by id, for GET /explain/<id> on the admin port. */
+export class Explanations {
+  readonly #kept: LRUCache<string, Explanation> = new LRUCache({ max: KEPT })
+
+  add(explanation: Explanation): void {
+    this.#kept.set(explanation.id, explanation)
+  }
+
+  get(id: string): Explanation | undefined {
+    return this.#kept.get(id)
+  }
+}
+
+/** Not guessable, and short enough to be read out over the phone. */
+export function newDecisionId(): string {
+  return randomBytes(6).toString('hex')
+}

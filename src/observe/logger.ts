@@ -1,0 +1,60 @@
+import { pino, type DestinationStream, type Logger } from 'pino'
+import type { Snapshot } from '../trust/snapshot.ts'
+import type { KeeperEvent } from '../trust/snapshot-keeper.ts'
+import { TrustError } from '../trust/trust-error.ts'
+import type { DecisionRecord } from './decision-log.ts'
+
+export type { Logger } from 'pino'
+
+/** JSON lines on standard output. What must not be in a log is never handed to it; redaction is the second fence. */
+export function createLogger(level: string, destination?: DestinationStream): Logger {
+  const options = {
+    level,
+    base: undefined,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    redact: ['*.authorization', '*.password', '*.token', 'authorization', 'password', 'token'],
+  }
+  return destination === undefined ? pino(options) : pino(options, destination)
+}
+
+/** One line a decision. */
+export function logDecision(logger: Logger, record: DecisionRecord): void {
+  switch (record.verdict) {
+    case 'accepted':
+      return logger.info(record, 'pull accepted')
+    case 'refused':
+      return logger.warn(record, 'pull refused')
+    case 'undecided':
+      return logger.error(record, 'pull undecided')
+  }
+}
+
+/** A policy came into force, or one could not. */
+export function logKeeperEvent(logger: Logger, event: KeeperEvent): void {
+  switch (event.type) {
+    case 'loaded':
+      logger.info(
+        { policy: event.snapshot.id, loadedAt: event.snapshot.loadedAt, ...countsOf(event.snapshot) },
+        'policy in force',
+      )
+      for (const warning of event.snapshot.policy.warnings) logger.warn({ warning }, 'policy warning')
+      return
+    case 'failed': {
+      const { error, inForce } = event
+      const problems =
+        error instanceof TrustError ? error.problems : [error instanceof Error ? error.message : String(error)]
+      logger.error(
+        { problems, inForce: inForce?.id, inForceSince: inForce?.loadedAt },
+        inForce === undefined
+          ? 'no policy can be loaded'
+          : 'the new policy cannot be used; the last good one stays in force',
+      )
+    }
+  }
+}
+
+function countsOf(snapshot: Snapshot): { readonly scopes: number; readonly keys: number } {
+  let scopes = 0
+  for (const byScope of snapshot.policy.transports.values()) scopes += byScope.size
+  return { scopes, keys: snapshot.materials.length }
+}
