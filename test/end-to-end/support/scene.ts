@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { crane, docker, podman, skopeo, startDockerDaemon, type Client } from './clients.ts'
@@ -21,7 +22,7 @@ export interface Scene {
 /** Opens the scene. What was started before a step failed is ended before the error goes on. */
 export async function openScene(programs: Programs): Promise<Scene> {
   const directory = mkdtempSync(join(tmpdir(), 'sealgate-e2e-'))
-  const remove = (): void => rmSync(directory, { recursive: true, force: true })
+  const remove = (): void => removeTree(directory)
   process.on('exit', remove)
   const servers: Server[] = []
   const close = async (): Promise<void> => {
@@ -46,4 +47,12 @@ export async function openScene(programs: Programs): Promise<Scene> {
     await close()
     throw error
   }
+}
+
+/** Removes the directory and all in it, with what a killed daemon left mounted there, and while its servers still die. */
+function removeTree(directory: string): void {
+  const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n')
+  const inside = mounts.flatMap(line => line.split(' ')[1] ?? []).filter(path => path.startsWith(`${directory}/`))
+  for (const path of inside.toReversed()) spawnSync('umount', ['--lazy', path])
+  rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
 }
