@@ -1,5 +1,4 @@
 # The gate: docker build -t sealgate .
-# The one-shot of docker-compose.yml: docker build --target publisher .
 
 # What npm installs, without the Node that a checkout brings along (optionalDependencies): the base image has one.
 FROM node:26-alpine AS dependencies
@@ -7,21 +6,14 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev --omit=optional
 
-# Pushes and signs the demo image, then ends. Never part of the gate's image: a gate has no signing key and no need of one.
-FROM alpine:3.22 AS publisher
-RUN apk add --no-cache cosign crane
-COPY config/compose/publish.sh /usr/local/bin/publish
-COPY config/demo/images /images
-ENTRYPOINT ["/bin/sh", "/usr/local/bin/publish"]
-
-# Last, so that it is what a plain docker build makes. Node strips the types itself: the source is what runs.
-FROM node:26-alpine AS gate
+# Node strips the types itself: the source is what runs.
+FROM node:26-alpine
 ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json LICENSE ./
 COPY src ./src
-# The node user's number, so that Kubernetes' runAsNonRoot can see that it isn't root. Nothing is written anywhere:
+# The node user, by number, so that Kubernetes' runAsNonRoot can see that it isn't root. Nothing is written anywhere:
 # --read-only works, and no volume is needed but the configuration, the policy and the keys.
 USER 1000:1000
 EXPOSE 5000
