@@ -53,7 +53,7 @@ export type Names = {
 export const MAX_TAGS_PAGE = 1000
 
 // No `%`, `\`, `;`, `#` or `//` survives this: what the policy judges is what the upstream is asked (cases 133 to 136).
-const PATH = /^\/v2\/([a-z0-9][a-zA-Z0-9._:/-]*)\/(manifests|blobs|referrers|tags)\/([^/]+)$/
+const PATH = /^\/v2\/([a-zA-Z0-9][a-zA-Z0-9._:/-]*)\/(manifests|blobs|referrers|tags)\/([^/]+)$/
 const UPLOAD = /^\/v2\/.+\/blobs\/uploads\/?/
 
 /**

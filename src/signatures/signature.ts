@@ -1,3 +1,4 @@
+import type { Claim } from '../policy/signed-identity.ts'
 import type { Digest } from '../reference/digest.ts'
 
 /** Where a signature was found, for people and for the log: `sha256-ab….sig layer 1`, `referrer sha256:cd…`. */
@@ -19,8 +20,6 @@ export type UntrustedSignature =
   | { readonly format: 'gpg'; readonly origin: SignatureOrigin; readonly untrustedBytes: Uint8Array }
   | { readonly format: 'unusable'; readonly origin: SignatureOrigin; readonly problem: string }
 
-/** What the signer said the image is called. A sigstore bundle says nothing. */
-export type Claim = { readonly kind: 'reference'; readonly reference: string } | { readonly kind: 'none' }
 
 /** What a trusted signer has signed: a statement about exactly `digest`. The claim is not yet held against a policy. */
 export type VerifiedSignature = {

@@ -1,3 +1,4 @@
+import { shortName } from '../policy/format.ts'
 import type { MaterialSource, Requirement } from '../policy/policy.ts'
 import { parsePublicKeyPem, type TrustedKey } from '../signatures/public-key.ts'
 import type { TrustMaterial } from '../signatures/trust-material.ts'
@@ -47,7 +48,3 @@ export function trustPreparer(
   }
 }
 
-/** `/run/image-security/cosign/cosign.pub` is called `cosign.pub`; a kbs URI is called by its whole name. */
-function shortName(place: string): string {
-  return place.startsWith('kbs:') ? place : place.slice(place.lastIndexOf('/') + 1)
-}

@@ -1,0 +1,38 @@
+import type { MaterialSource, Requirement, SigstoreSigner } from './policy.ts'
+
+/** A requirement in a few words, to be read after "needs": `a signature by cosign.pub`. */
+export function describeRequirement(requirement: Requirement): string {
+  switch (requirement.type) {
+    case 'insecureAcceptAnything':
+      return 'nothing'
+    case 'reject':
+      return 'what cannot be met: everything is rejected'
+    case 'signedBaseLayer':
+      return 'a signed base layer'
+    case 'signedBy':
+      return `a GPG signature by ${describeMaterial(requirement.keyring)}`
+    case 'sigstoreSigned':
+      return describeSigner(requirement.signer)
+  }
+}
+
+function describeSigner(signer: SigstoreSigner): string {
+  switch (signer.by) {
+    case 'keys':
+      return `a signature by ${describeMaterial(signer.keys)}${signer.rekorKeys === undefined ? '' : ', logged in Rekor'}`
+    case 'fulcio':
+      return `a signature by ${signer.subjectEmail} (${signer.oidcIssuer})`
+    case 'pki':
+      return `a signature by a certificate for ${[signer.subjectEmail, signer.subjectHostname].filter(Boolean).join(' and ')}`
+  }
+}
+
+function describeMaterial(source: MaterialSource): string {
+  if (source.from === 'data') return source.field
+  return source.places.map(shortName).join(' or ')
+}
+
+/** `/run/image-security/cosign/cosign.pub` is called `cosign.pub`; a kbs URI is called by its whole name. */
+export function shortName(place: string): string {
+  return place.startsWith('kbs:') ? place : place.slice(place.lastIndexOf('/') + 1)
+}
