@@ -11,20 +11,21 @@ export interface Gate extends Server {
 const checkout = join(import.meta.dirname, '..', '..', '..')
 
 /**
- * Starts `sealgate serve --config FILE` from the checkout, with `policy` in a file of its own beside the configuration, and
- * waits for /readyz. `configuration` is what the file holds beside listen, admin and policy.
+ * Starts `sealgate serve --config FILE` from the checkout, and waits for /readyz. `policy` is a policy.json's content, or
+ * the path of one. `configuration` is what the configuration file holds beside listen, admin and policy.
  */
 export async function startGate(
   directory: string,
-  { configuration, policy }: { readonly configuration: object; readonly policy: object },
+  { configuration, policy }: { readonly configuration: object; readonly policy: object | string },
 ): Promise<Gate> {
   await mkdir(directory, { recursive: true })
   const host = `127.0.0.1:${await freePort()}`
   const admin = `127.0.0.1:${await freePort()}`
-  await writeFile(join(directory, 'policy.json'), JSON.stringify(policy, null, 2))
+  const policyFile = typeof policy === 'string' ? policy : join(directory, 'policy.json')
+  if (typeof policy !== 'string') await writeFile(policyFile, JSON.stringify(policy, null, 2))
   const file = join(directory, 'sealgate.yaml')
   // JSON is YAML too.
-  await writeFile(file, JSON.stringify({ listen: host, admin, policy: 'policy.json', ...configuration }, null, 2))
+  await writeFile(file, JSON.stringify({ listen: host, admin, policy: policyFile, ...configuration }, null, 2))
   const server = await startServer({
     program: process.execPath,
     args: [join(checkout, 'src', 'main.ts'), 'serve', '--config', file],
