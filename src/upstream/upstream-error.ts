@@ -1,0 +1,32 @@
+export type UpstreamErrorCode =
+  /** The upstream wants credentials that it was not given, or not these. */
+  | 'UNAUTHORIZED'
+  | 'FORBIDDEN'
+  | 'RATE_LIMITED'
+  /** It answered 5xx, or a status that has no meaning here. */
+  | 'SERVER_ERROR'
+  | 'TIMED_OUT'
+  | 'UNREACHABLE'
+  /** It answered something that is not what the protocol says. */
+  | 'BAD_ANSWER'
+  | 'DIGEST_MISMATCH'
+  | 'TOO_LARGE'
+  /** It points at a host that the configuration does not allow. */
+  | 'BLOCKED'
+
+export type UpstreamErrorDetails = ErrorOptions & {
+  readonly retryAfterSeconds?: number | undefined
+}
+
+/** An upstream did not give what was asked of it. The message is one line and never holds credentials or tokens. */
+export class UpstreamError extends Error {
+  override readonly name = 'UpstreamError'
+  readonly code: UpstreamErrorCode
+  readonly retryAfterSeconds: number | undefined
+
+  constructor(code: UpstreamErrorCode, message: string, { retryAfterSeconds, ...options }: UpstreamErrorDetails = {}) {
+    super(message, options)
+    this.code = code
+    this.retryAfterSeconds = retryAfterSeconds
+  }
+}
