@@ -84,11 +84,6 @@ t.test('82: weak keys stop the load', async t => {
     message: /RSA key of 102[34] bits/,
   })
   // A DSA key as it stands in a file: version 4, algorithm 17, the numbers p, q, g and y.
-  const number = (bits: number): Buffer => {
-    const bytes = Buffer.alloc(2 + bits / 8, 0xff)
-    bytes.writeUInt16BE(bits, 0)
-    return bytes
-  }
   const dsa = Buffer.concat([
     Buffer.from([4, 0x50, 0, 0, 0, 17]),
     number(1024),
@@ -101,8 +96,8 @@ t.test('82: weak keys stop the load', async t => {
     message: /DSA/,
   })
   const point = Buffer.concat([Buffer.from([0x02, 0x03, 0x04]), Buffer.alloc(64, 1)])
-  const koblitz = Buffer.concat([Buffer.from('0450000000' + '13' + '05' + '2b8104000a', 'hex'), point])
-  const brainpool = Buffer.concat([Buffer.from('0450000000' + '13' + '09' + '2b2403030208010107', 'hex'), point])
+  const koblitz = Buffer.concat([Buffer.from('045000000013052b8104000a', 'hex'), point])
+  const brainpool = Buffer.concat([Buffer.from('045000000013092b2403030208010107', 'hex'), point])
   await t.rejects(parseGpgKeyring([framePackets([{ tag: 6, body: brainpool }])], 'brainpool.gpg'), {
     code: 'UNSUPPORTED',
     message: /brainpoolP256r1/,
@@ -117,3 +112,10 @@ t.test('82: weak keys stop the load', async t => {
     t.equal((await parseGpgKeyring([publicBytes(await makeKey({ curve }))], 'strong.gpg')).keys.length, 1, curve)
   }
 })
+
+/** A multiprecision integer of that many bits. RFC 9580 section 3.2. */
+function number(bits: number): Buffer {
+  const bytes = Buffer.alloc(2 + bits / 8, 0xff)
+  bytes.writeUInt16BE(bits, 0)
+  return bytes
+}

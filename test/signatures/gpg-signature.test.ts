@@ -173,7 +173,7 @@ t.test('what a signature may be made of', async t => {
     { it: '75: a cleartext signature', bytes: Buffer.from(cleartext), says: /cleartext/ },
     {
       it: '75: a cleartext signature with a header that is no hash',
-      bytes: Buffer.from(cleartext.replace(/^Hash: .*$/m, `${JSON.stringify(payload())}`)),
+      bytes: Buffer.from(cleartext.replace(/^Hash: .*$/m, JSON.stringify(payload()))),
       says: /cleartext/,
     },
     { it: '75: ASCII armor', bytes: Buffer.from(armored), says: /ASCII armor/ },

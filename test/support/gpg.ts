@@ -107,7 +107,9 @@ export async function signByHand(
 /** The library's own types leave out the last parameter, without which it fails. */
 export async function signWith(signature: SignaturePacket, ...args: readonly unknown[]): Promise<void> {
   const [keyPacket, data, date] = args
-  await Reflect.apply(signature.sign, signature, [keyPacket, data, date, false, config])
+  const sign: unknown = Reflect.get(signature, 'sign')
+  if (typeof sign !== 'function') throw new Error('openpgp.js has changed')
+  await Reflect.apply(sign, signature, [keyPacket, data, date, false, config])
 }
 
 export function packetsOf(bytes: Uint8Array): readonly OpenPgpPacket[] {
