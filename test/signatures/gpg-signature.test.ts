@@ -297,9 +297,14 @@ t.test('78: revocation', async t => {
     })
     const ring = await parseGpgKeyring([publicKey.write()], 'revoked.gpg')
     t.match(wordsOf(await check(signed, ring)), /UNTRUSTED_SIGNER.*revoked/, `a revoked key, reason ${flag}`)
-    const merged = await parseGpgKeyring([publicBytes(alice), publicKey.write()], 'both.gpg')
-    t.strictSame(merged.fingerprints, [FINGERPRINT])
-    t.match(wordsOf(await check(signed, merged)), /revoked/, 'a revocation in another file than the key')
+    for (const files of [
+      [publicBytes(alice), publicKey.write()],
+      [publicKey.write(), publicBytes(alice)],
+    ]) {
+      const merged = await parseGpgKeyring(files, 'both.gpg')
+      t.strictSame(merged.fingerprints, [FINGERPRINT])
+      t.match(wordsOf(await check(signed, merged)), /revoked/, 'a revocation in another file than the key')
+    }
   }
 })
 
@@ -389,13 +394,7 @@ t.test('82: weak hashes', async t => {
     ['RIPEMD-160', enums.hash.ripemd, false],
     ['MD5', enums.hash.md5, false],
   ] as const) {
-    let signed: Uint8Array
-    try {
-      signed = framePackets(await signByHand(rsa.keyPacket, payload(), { hashAlgorithm }))
-    } catch {
-      t.pass(`${name} cannot even be made here`)
-      continue
-    }
+    const signed = framePackets(await signByHand(rsa.keyPacket, payload(), { hashAlgorithm }))
     const words = wordsOf(await check(signed, ring))
     if (ok) t.equal(words, 'verified', name)
     else t.match(words, /UNTRUSTED_SIGNER.*[Ii]nsecure/, name)
