@@ -53,7 +53,7 @@ image foreign-claim
 sign $host/foreign-claim:latest cosign --sign-container-identity other.example/foreign-claim
 
 # A signature that is good in another repository, brought here with its image.
-repositories+=($host/replayed)
+repositories+=("$host/replayed")
 copy_image $host/signed:latest $host/replayed:latest
 tag=$(signature_tag "$(digest_of $host/signed:latest)")
 copy_image "$host/signed:$tag" "$host/replayed:$tag"
@@ -74,7 +74,7 @@ image both-formats
 sign $host/both-formats:latest cosign
 sign_bundle $host/both-formats:latest cosign
 
-repositories+=($host/multiarch $host/multiarch-recursive $host/multiarch-unsigned)
+repositories+=("$host/multiarch" "$host/multiarch-recursive" "$host/multiarch-unsigned")
 make_index $host/multiarch 'fixture: multiarch'
 sign $host/multiarch:latest cosign
 make_index $host/multiarch-recursive 'fixture: multiarch-recursive'
