@@ -11,6 +11,7 @@ import { logDecision, logKeeperEvent, type Logger } from './observe/logger.ts'
 import { openSnapshotKeeper } from './open-snapshot-keeper.ts'
 import type { SnapshotKeeper } from './trust/snapshot-keeper.ts'
 import { openUpstreams } from './upstream/open-upstreams.ts'
+import { upstreamPlaces } from './upstream-places.ts'
 import { ManifestStore } from './upstream/manifest-store.ts'
 import type { Upstreams } from './upstream/upstreams.ts'
 import { AdmittedDigests } from './verdict/admitted-digests.ts'
@@ -49,7 +50,7 @@ const MS = 1000
 
 /** Joins the parts that decide. Nothing is dialled and nothing is read before `snapshots.start()` and the first pull. */
 export async function createEngine(config: Config, logger: Logger): Promise<Engine> {
-  const upstreams = await openUpstreams(config.registries)
+  const upstreams = openUpstreams(await upstreamPlaces(config.registries))
   const snapshots = openSnapshotKeeper(config, event => logKeeperEvent(logger, event))
   const manifests = new ManifestStore({
     fetch: async (repository, reference, signal) =>
@@ -113,7 +114,7 @@ export async function createGate(config: Config, logger: Logger): Promise<Gate> 
       slots: new Slots(config.limits.pulls),
       blobs: config.blobs,
       admittedBlobs: new AdmittedBlobs(),
-      opaqueBlobs: new LRUCache({ max: MAX_OPAQUE_BLOBS }),
+      opaqueBlobs: new LRUCache<string, true>({ max: MAX_OPAQUE_BLOBS }),
       explanations,
       explainUrl: config.explainUrl ?? `http://${formatAddress(config.admin)}`,
       listMs: LIST_MS,
@@ -147,7 +148,7 @@ export async function createGate(config: Config, logger: Logger): Promise<Gate> 
 
 /** A server with the limits that keep one client's slowness its own (case 146). */
 function createServer(shutdownSeconds: number): FastifyInstance {
-  const app = fastify({
+  const app: FastifyInstance = fastify({
     logger: false,
     trustProxy: false,
     bodyLimit: 1024,
@@ -161,11 +162,9 @@ function createServer(shutdownSeconds: number): FastifyInstance {
     http: { headersTimeout: 20 * MS, insecureHTTPParser: false, maxHeaderSize: 16 * 1024, requireHostHeader: true },
     // What no route even sees: targets that the router cannot decode.
     frameworkErrors: (_error, request, reply) => {
-      const body = errorBody({ status: 400, code: 'NAME_INVALID', message: 'the request target is malformed' })
-      void reply
-        .code(400)
-        .header('content-type', 'application/json')
-        .send(request.method === 'HEAD' ? null : body)
+      const answer = { status: 400, code: 'NAME_INVALID', message: 'the request target is malformed' } as const
+      const body = request.method === 'HEAD' ? '' : errorBody(answer)
+      reply.raw.writeHead(answer.status, { 'content-type': 'application/json' }).end(body)
     },
   })
   // Pulls under way finish within the grace; after that their sockets are cut, so that SIGTERM always ends.

@@ -1,12 +1,10 @@
 import { createHash, type Hash } from 'node:crypto'
 import { Transform, type Readable, type TransformCallback } from 'node:stream'
-import { foldKey } from '../json/fold-key.ts'
 import { TopLevelKeys } from '../json/top-level-keys.ts'
+import { includesManifestKey } from '../manifest/manifest-keys.ts'
 import { MAX_MANIFEST_BYTES } from '../manifest/manifest.ts'
 import { algorithmOf, hexOf, type Digest } from '../reference/digest.ts'
 
-/** Keys at the top of a document that make it a manifest or an index for some client. */
-const MANIFEST_KEYS: ReadonlySet<string> = new Set(['manifests', 'layers', 'fslayers'])
 const SPACE: ReadonlySet<number> = new Set([0x20, 0x09, 0x0a, 0x0d])
 const OPENING_BRACE = 0x7b
 
@@ -58,7 +56,7 @@ export class BlobGuard extends Transform {
         if (first === OPENING_BRACE) this.#keys = new TopLevelKeys()
       }
     }
-    if (this.#keys !== undefined && hasManifestKey(this.#keys, chunk)) return done(new ManifestInBlobError())
+    if (this.#keys !== undefined && includesManifestKey(this.#keys.push(chunk))) return done(new ManifestInBlobError())
     this.#held.push(chunk)
     this.#heldBytes += chunk.byteLength
     // One chunk is always held back; of a document small enough to be a manifest, everything.
@@ -100,14 +98,10 @@ export async function isManifestDocument(stream: Readable): Promise<boolean> {
         if (first !== OPENING_BRACE) return false
         keys = new TopLevelKeys()
       }
-      if (hasManifestKey(keys, bytes)) return true
+      if (includesManifestKey(keys.push(bytes))) return true
     }
     return false
   } finally {
     stream.destroy()
   }
-}
-
-function hasManifestKey(keys: TopLevelKeys, chunk: Uint8Array): boolean {
-  return keys.push(chunk).some(key => MANIFEST_KEYS.has(foldKey(key)))
 }

@@ -1,7 +1,7 @@
 import { ManifestError } from '../manifest/manifest.ts'
 import { TrustError } from '../trust/trust-error.ts'
 import { UpstreamError } from '../upstream/upstream-error.ts'
-import { ManifestInBlobError } from './blob-guard.ts'
+import { BlobDigestError, ManifestInBlobError } from './blob-guard.ts'
 import type { ErrorAnswer } from './oci-error.ts'
 
 const RETRY_AFTER_SECONDS = 5
@@ -19,6 +19,8 @@ export function failureAnswer(error: unknown, what: string): ErrorAnswer {
   if (error instanceof ManifestError) return manifestAnswer(error, what)
   if (error instanceof ManifestInBlobError)
     return { status: 403, code: 'DENIED', message: `blocked by image policy: ${error.message}` }
+  if (error instanceof BlobDigestError)
+    return { status: 502, code: 'DIGEST_INVALID', message: `${what}: ${error.message}` }
   if (error instanceof TrustError) return unavailable(`cannot verify ${what} now: ${error.message}`)
   return { status: 500, code: 'UNKNOWN', message: `${what}: internal error; the log has more` }
 }

@@ -1,4 +1,4 @@
-import { pino, type DestinationStream, type Logger } from 'pino'
+import { pino, type DestinationStream, type Logger, type LoggerOptions } from 'pino'
 import type { Snapshot } from '../trust/snapshot.ts'
 import type { KeeperEvent } from '../trust/snapshot-keeper.ts'
 import { TrustError } from '../trust/trust-error.ts'
@@ -10,10 +10,10 @@ export type { Logger } from 'pino'
 export function createLogger(level: string, destination?: DestinationStream): Logger {
   const options = {
     level,
-    base: undefined,
+    base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     redact: ['*.authorization', '*.password', '*.token', 'authorization', 'password', 'token'],
-  }
+  } satisfies LoggerOptions
   return destination === undefined ? pino(options) : pino(options, destination)
 }
 

@@ -54,20 +54,21 @@ function governing(scopes: ReadonlyMap<string, Requirements>, repository: string
   }
 }
 
-/** 0: anything passes; 1: a signature is asked for; 2: nothing passes. What the policy's default says is not known here. */
+/** What the policy's default says is not known here: no requirements count as the strictest. */
 function strictness(requirements: Requirements | undefined): number {
-  if (requirements === undefined) return 2
-  const rank = ({ type }: Requirement): number => {
-    switch (type) {
-      case 'insecureAcceptAnything':
-        return 0
-      case 'signedBy':
-      case 'sigstoreSigned':
-        return 1
-      case 'reject':
-      case 'signedBaseLayer':
-        return 2
-    }
+  return requirements === undefined ? 2 : Math.max(...requirements.map(rankOf))
+}
+
+/** 0: anything passes; 1: a signature is asked for; 2: nothing passes. */
+function rankOf({ type }: Requirement): 0 | 1 | 2 {
+  switch (type) {
+    case 'insecureAcceptAnything':
+      return 0
+    case 'signedBy':
+    case 'sigstoreSigned':
+      return 1
+    case 'reject':
+    case 'signedBaseLayer':
+      return 2
   }
-  return Math.max(...requirements.map(rank))
 }

@@ -20,7 +20,6 @@ export type UntrustedSignature =
   | { readonly format: 'gpg'; readonly origin: SignatureOrigin; readonly untrustedBytes: Uint8Array }
   | { readonly format: 'unusable'; readonly origin: SignatureOrigin; readonly problem: string }
 
-
 /** What a trusted signer has signed: a statement about exactly `digest`. The claim is not yet held against a policy. */
 export type VerifiedSignature = {
   readonly digest: Digest

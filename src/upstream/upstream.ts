@@ -16,9 +16,17 @@ export type Upstream = {
     signal: AbortSignal,
   ) => Promise<FetchedManifest | undefined>
   /** A small blob, whole: never more than `descriptor.size`, hashed and checked. */
-  readonly blob: (repository: Repository, descriptor: Descriptor, signal: AbortSignal) => Promise<Uint8Array | undefined>
+  readonly blob: (
+    repository: Repository,
+    descriptor: Descriptor,
+    signal: AbortSignal,
+  ) => Promise<Uint8Array | undefined>
   /** A blob as a stream that waits for its reader. Nothing of it has been checked. */
-  readonly openBlob: (repository: Repository, digest: Digest, options: OpenBlobOptions) => Promise<OpenedBlob | undefined>
+  readonly openBlob: (
+    repository: Repository,
+    digest: Digest,
+    options: OpenBlobOptions,
+  ) => Promise<OpenedBlob | undefined>
   readonly tags: (repository: Repository, page: TagsPage, signal: AbortSignal) => Promise<TagList | undefined>
   /** What refers to `subject`, by the referrers API or the fallback tag. */
   readonly referrers: (repository: Repository, subject: Digest, signal: AbortSignal) => Promise<readonly Descriptor[]>

@@ -1,7 +1,7 @@
 import type { Manifest } from '../manifest/manifest.ts'
 import type { Repository } from '../reference/repository.ts'
 import { findSigTag, type FindLimits } from '../signatures/find-sig-tag.ts'
-import { joinFound } from '../signatures/found-signatures.ts'
+import { NOTHING_FOUND } from '../signatures/found-signatures.ts'
 import type { SignatureSource } from '../signatures/signature-source.ts'
 import type { FindSignatures } from './decide.ts'
 
@@ -26,9 +26,9 @@ export function signatureFinder(
     const signal = AbortSignal.timeout(options.timeoutMs)
     switch (kind) {
       case 'sigstore':
-        return joinFound(await Promise.all([findSigTag(source, repository, manifest.digest, options.limits, signal)]))
+        return findSigTag(source, repository, manifest.digest, options.limits, signal)
       case 'simple-signing':
-        return joinFound([])
+        return NOTHING_FOUND
     }
   }
 }

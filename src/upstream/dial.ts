@@ -1,0 +1,110 @@
+import { rootCertificates } from 'node:tls'
+import type { Readable } from 'node:stream'
+import { Agent } from 'undici'
+import { UpstreamError } from './upstream-error.ts'
+
+export type DialTimeouts = {
+  /** Milliseconds, each. */
+  readonly connectMs: number
+  readonly headersMs: number
+  /** Between two pieces of a body. */
+  readonly bodyMs: number
+}
+
+export type DialRequest = {
+  readonly method: 'GET' | 'HEAD' | 'POST'
+  readonly url: URL
+  readonly headers: Readonly<Record<string, string>>
+  readonly signal: AbortSignal
+}
+
+export type DialAnswer = {
+  readonly status: number
+  readonly header: (name: string) => string | undefined
+  readonly body: Readable
+}
+
+/** Sends one request as it is: nothing is followed, repeated, cached or decoded. */
+export type Dial = {
+  readonly send: (request: DialRequest) => Promise<DialAnswer>
+  readonly close: () => Promise<void>
+}
+
+const MAX_CONNECTIONS = 128
+const MAX_HEADER_BYTES = 64 * 1024
+
+/**
+ * Sockets for one upstream and the hosts it may point at. Pools are per origin and never shared between upstreams: what
+ * one of them leaves in a socket is read by nobody else (case 160).
+ *
+ * @param ca PEM: the registry's own origin trusts only this; hosts it points at may also have a certificate of the system's
+ */
+export function openDial(origin: URL, ca: string | undefined, timeouts: DialTimeouts): Dial {
+  const agentWith = (trusted: readonly string[] | undefined): Agent =>
+    new Agent({
+      connections: MAX_CONNECTIONS,
+      pipelining: 1,
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: timeouts.headersMs,
+      bodyTimeout: timeouts.bodyMs,
+      connect: { timeout: timeouts.connectMs, ...(trusted === undefined ? {} : { ca: [...trusted] }) },
+    })
+  const own = agentWith(ca === undefined ? undefined : [ca])
+  const foreign = agentWith(ca === undefined ? undefined : [...rootCertificates, ca])
+  return {
+    async send({ method, url, headers, signal }) {
+      const agent = url.origin === origin.origin ? own : foreign
+      try {
+        const {
+          statusCode,
+          headers: answered,
+          body,
+        } = await agent.request({
+          origin: url.origin,
+          path: `${url.pathname}${url.search}`,
+          method,
+          headers: { ...headers },
+          signal,
+        })
+        return {
+          status: statusCode,
+          header: name => {
+            const value = answered[name]
+            return Array.isArray(value) ? value.join(', ') : value
+          },
+          body,
+        }
+      } catch (cause) {
+        throw dialError(cause, url)
+      }
+    },
+    async close() {
+      await Promise.all([own.destroy(), foreign.destroy()])
+    },
+  }
+}
+
+const TIMEOUTS: ReadonlySet<unknown> = new Set([
+  'UND_ERR_CONNECT_TIMEOUT',
+  'UND_ERR_HEADERS_TIMEOUT',
+  'UND_ERR_BODY_TIMEOUT',
+  'ETIMEDOUT',
+])
+
+/** An error of a socket in the words of this folder. Only the host is named: a path may hold what a client sent. */
+export function dialError(cause: unknown, url: URL): UpstreamError {
+  if (cause instanceof UpstreamError) return cause
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
+  const name = cause instanceof Error ? cause.name : ''
+  if (name === 'TimeoutError' || TIMEOUTS.has(code))
+    return new UpstreamError('TIMED_OUT', `${url.host} did not answer in time`, { cause })
+  if (
+    typeof code === 'string' &&
+    (code.startsWith('HPE_') || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' || code === 'UND_ERR_HEADERS_OVERFLOW')
+  ) {
+    return new UpstreamError('BAD_ANSWER', `${url.host} sent a broken answer (${code})`, { cause })
+  }
+  return new UpstreamError('UNREACHABLE', `${url.host} cannot be reached (${typeof code === 'string' ? code : name})`, {
+    cause,
+  })
+}

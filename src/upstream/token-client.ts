@@ -1,0 +1,104 @@
+import { LRUCache } from 'lru-cache'
+import { SingleFlight } from '../cache/single-flight.ts'
+import { mayAskForTokens, type AllowedHosts } from './allowed-hosts.ts'
+import { readBounded } from './bounded-body.ts'
+import type { Challenge } from './challenge.ts'
+import type { Dial } from './dial.ts'
+import { UpstreamError } from './upstream-error.ts'
+
+export type Credentials = { readonly username: string; readonly password: string }
+
+export type TokenClientOptions = {
+  readonly dial: Dial
+  readonly hosts: AllowedHosts
+  readonly credentials: () => Promise<Credentials | undefined>
+}
+
+const MAX_TOKEN_BYTES = 1024 * 1024
+const MAX_TOKENS = 1000
+/** distribution's token spec: a token without expires_in lives 60 seconds. */
+const DEFAULT_SECONDS = 60
+const MAX_SECONDS = 3600
+const SLACK_SECONDS = 10
+const TIMEOUT_MS = 15_000
+
+/**
+ * Tokens for one upstream. The scope asked for is always `repository:<path>:pull`, whatever the challenge says; a token is
+ * kept for its realm, service and scope, and never beyond an hour (cases 167, 168).
+ */
+export class TokenClient {
+  readonly #options: TokenClientOptions
+  readonly #tokens: LRUCache<string, string> = new LRUCache({ max: MAX_TOKENS })
+  readonly #flights = new SingleFlight<string>()
+
+  constructor(options: TokenClientOptions) {
+    this.#options = options
+  }
+
+  /** @throws UpstreamError BLOCKED if the realm is not one that may be asked */
+  async token(
+    challenge: Extract<Challenge, { scheme: 'bearer' }>,
+    repositoryPath: string,
+    stale: string | undefined,
+  ): Promise<string> {
+    const url = this.#tokenUrl(challenge, repositoryPath)
+    const known = this.#tokens.get(url.href)
+    if (known !== undefined && known !== stale) return known
+    return this.#flights.run(url.href, () => this.#fetch(url))
+  }
+
+  #tokenUrl({ realm, service }: Extract<Challenge, { scheme: 'bearer' }>, repositoryPath: string): URL {
+    const url = URL.parse(realm)
+    const { hosts } = this.#options
+    if (url === null || !mayAskForTokens(url, hosts)) {
+      const name = url === null ? 'no URL' : url.host
+      throw new UpstreamError(
+        'BLOCKED',
+        `${hosts.upstream.host} wants a token from ${name}, which is not among its tokenHosts`,
+      )
+    }
+    if (service !== undefined) url.searchParams.set('service', service)
+    url.searchParams.set('scope', `repository:${repositoryPath}:pull`)
+    url.hash = ''
+    return url
+  }
+
+  /** Its time is its own: whoever asked first may hang up, and others wait for the same token. */
+  async #fetch(url: URL): Promise<string> {
+    const signal = AbortSignal.timeout(TIMEOUT_MS)
+    const credentials = await this.#options.credentials()
+    const headers: Record<string, string> = { accept: 'application/json', 'accept-encoding': 'identity' }
+    if (credentials !== undefined) headers['authorization'] = basicAuthorization(credentials)
+    const answer = await this.#options.dial.send({ method: 'GET', url, headers, signal })
+    if (answer.status !== 200) {
+      answer.body.destroy()
+      const code = answer.status === 401 || answer.status === 403 ? 'UNAUTHORIZED' : 'SERVER_ERROR'
+      throw new UpstreamError(code, `${url.host} gave no token (status ${answer.status})`)
+    }
+    const { token, seconds } = parseToken(await readBounded(answer.body, MAX_TOKEN_BYTES, 'the token'), url)
+    this.#tokens.set(url.href, token, { ttl: Math.max(seconds - SLACK_SECONDS, 1) * 1000 })
+    return token
+  }
+}
+
+export function basicAuthorization({ username, password }: Credentials): string {
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
+}
+
+function parseToken(bytes: Uint8Array, url: URL): { readonly token: string; readonly seconds: number } {
+  let answer: unknown
+  try {
+    answer = JSON.parse(Buffer.from(bytes).toString('utf8'))
+  } catch (cause) {
+    throw new UpstreamError('BAD_ANSWER', `${url.host} sent a token that is no JSON`, { cause })
+  }
+  const fields: Readonly<Record<string, unknown>> = typeof answer === 'object' && answer !== null ? { ...answer } : {}
+  const { token, access_token: accessToken, expires_in: expiresIn } = fields
+  const text = typeof token === 'string' && token !== '' ? token : accessToken
+  // Header syntax: a token with anything else in it would be another header's beginning (case 162).
+  if (typeof text !== 'string' || !/^[\x21-\x7e]+$/.test(text)) {
+    throw new UpstreamError('BAD_ANSWER', `${url.host} sent no usable token`)
+  }
+  const seconds = typeof expiresIn === 'number' && Number.isFinite(expiresIn) ? expiresIn : DEFAULT_SECONDS
+  return { token: text, seconds: Math.min(Math.max(seconds, DEFAULT_SECONDS), MAX_SECONDS) }
+}
