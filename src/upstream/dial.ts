@@ -66,6 +66,9 @@ export function openDial(origin: URL, ca: string | undefined, timeouts: DialTime
           headers: { ...headers },
           signal,
         })
+        // Whoever reads the body is given its error. A body that nobody wants is destroyed unread, and undici says so by an
+        // error event: without a listener every such answer (a 404 for a .sig tag) would end the process.
+        body.on('error', () => undefined)
         return {
           status: statusCode,
           header: name => {
