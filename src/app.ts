@@ -10,8 +10,12 @@ import { Explanations } from './observe/decision-log.ts'
 import { logDecision, logKeeperEvent, type Logger } from './observe/logger.ts'
 import { openSnapshotKeeper } from './open-snapshot-keeper.ts'
 import type { SnapshotKeeper } from './trust/snapshot-keeper.ts'
+import { DEFAULT_LOOKASIDE_LIMITS, readLookaside } from './upstream/lookaside-client.ts'
 import { openUpstreams } from './upstream/open-upstreams.ts'
 import { upstreamPlaces } from './upstream-places.ts'
+import { loadRegistriesD } from './load-registries-d.ts'
+import { NO_LOOKASIDE } from './signatures/lookaside.ts'
+import { signatureSourceOf } from './signature-source-of.ts'
 import { ManifestStore } from './upstream/manifest-store.ts'
 import type { Upstreams } from './upstream/upstreams.ts'
 import { AdmittedDigests } from './verdict/admitted-digests.ts'
@@ -51,6 +55,7 @@ const MS = 1000
 /** Joins the parts that decide. Nothing is dialled and nothing is read before `snapshots.start()` and the first pull. */
 export async function createEngine(config: Config, logger: Logger): Promise<Engine> {
   const upstreams = openUpstreams(await upstreamPlaces(config.registries))
+  const lookaside = config.lookaside === undefined ? NO_LOOKASIDE : await loadRegistriesD(config.lookaside)
   const snapshots = openSnapshotKeeper(config, event => logKeeperEvent(logger, event))
   const manifests = new ManifestStore({
     fetch: async (repository, reference, signal) =>
@@ -71,7 +76,12 @@ export async function createEngine(config: Config, logger: Logger): Promise<Engi
     }),
     admitted: new AdmittedDigests({ maxEntries: MAX_ADMITTED_DIGESTS, ttlMs: ADMITTED_MS }),
     signaturesOf: signatureFinder({
-      sourceFor: repository => upstreams.forHost(repository.host),
+      sourceFor: repository => {
+        const upstream = upstreams.forHost(repository.host)
+        return upstream && signatureSourceOf(upstream)
+      },
+      lookaside,
+      readLookaside: (location, signal) => readLookaside({ location, signal, limits: DEFAULT_LOOKASIDE_LIMITS }),
       limits: { maxSignatures: config.limits.signatures, maxSignatureBytes: config.limits.signatureBytes },
       timeoutMs: config.limits.verdictSeconds * MS,
     }),

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { LRUCache } from 'lru-cache'
+import type { LRUCache } from 'lru-cache'
 import type { Digest } from '../reference/digest.ts'
 import { repositoryName, type Repository } from '../reference/repository.ts'
 import type { Snapshot } from '../trust/snapshot.ts'

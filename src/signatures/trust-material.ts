@@ -1,3 +1,4 @@
+import type { GpgKeyring } from './gpg-keyring.ts'
 import type { TrustedKey } from './public-key.ts'
 
 /**
@@ -5,4 +6,6 @@ import type { TrustedKey } from './public-key.ts'
  * `unbuilt` is a requirement that this program understands but cannot verify: it refuses, and says so.
  */
 export type TrustMaterial =
-  { readonly by: 'keys'; readonly keys: readonly TrustedKey[] } | { readonly by: 'unbuilt'; readonly what: string }
+  | { readonly by: 'keys'; readonly keys: readonly TrustedKey[] }
+  | { readonly by: 'gpg'; readonly keyring: GpgKeyring }
+  | { readonly by: 'unbuilt'; readonly what: string }

@@ -1,4 +1,5 @@
 import { checkAttachedWithKeys, type Subject } from './attached-signature.ts'
+import { checkGpgSignature } from './gpg-signature.ts'
 import { rejected, type SignatureCheck, type UntrustedSignature } from './signature.ts'
 import type { TrustMaterial } from './trust-material.ts'
 
@@ -19,6 +20,15 @@ export async function verifySignature(args: {
   switch (trust.by) {
     case 'unbuilt':
       return rejected('NOT_APPLICABLE', `this version cannot verify ${trust.what}`)
+    case 'gpg':
+      if (signature.format !== 'gpg')
+        return rejected('NOT_APPLICABLE', `is no GPG signature but a ${signature.format} one`)
+      return checkGpgSignature({
+        untrustedBytes: signature.untrustedBytes,
+        keyring: trust.keyring,
+        subject,
+        now: args.now,
+      })
     case 'keys':
       if (signature.format !== 'simple-signing') {
         return rejected('NOT_APPLICABLE', `this version cannot verify a ${signature.format} signature`)

@@ -84,7 +84,7 @@ async function loadOnce(options: SnapshotOptions, stamps: FileStamp[], signal: A
   const prepare = trustPreparer(materials)
   for (const requirement of requirementsOf(policy)) {
     try {
-      const prepared = prepare(requirement)
+      const prepared = await prepare(requirement)
       if (prepared !== undefined) trust.set(requirement, prepared)
     } catch (error) {
       problems.push(messageOf(error))

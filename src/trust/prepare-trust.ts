@@ -1,5 +1,6 @@
 import { shortName } from '../policy/format.ts'
 import type { MaterialSource, Requirement } from '../policy/policy.ts'
+import { parseGpgKeyring, type GpgKeyring } from '../signatures/gpg-keyring.ts'
 import { parsePublicKeyPem, type TrustedKey } from '../signatures/public-key.ts'
 import type { TrustMaterial } from '../signatures/trust-material.ts'
 import { materialKey, type LoadedMaterial, type MaterialKind } from './snapshot.ts'
@@ -9,12 +10,13 @@ import { materialKey, type LoadedMaterial, type MaterialKind } from './snapshot.
  * bad key spoils its requirement, and with it the snapshot: a key that is silently dropped is a signer silently refused
  * (case 49).
  *
- * @returns a function that gives undefined for requirements that trust nobody, and throws KeyError
+ * @returns a function that gives undefined for requirements that trust nobody, and throws KeyError or TrustMaterialError
  */
 export function trustPreparer(
   materials: ReadonlyMap<string, LoadedMaterial>,
-): (requirement: Requirement) => TrustMaterial | undefined {
+): (requirement: Requirement) => Promise<TrustMaterial | undefined> {
   const parsedKeys = new Map<string, TrustedKey>()
+  const keyrings = new Map<string, Promise<GpgKeyring>>()
 
   function keysOf(kind: MaterialKind, source: MaterialSource): readonly TrustedKey[] {
     if (source.from === 'data') return source.data.map(bytes => parsePublicKeyPem(bytes, source.field))
@@ -30,14 +32,34 @@ export function trustPreparer(
     })
   }
 
-  return requirement => {
+  /** The keys of all its files together, as containers/image takes them. */
+  async function keyringOf(source: MaterialSource): Promise<GpgKeyring> {
+    const name = source.from === 'data' ? source.field : source.places.map(shortName).join(', ')
+    if (source.from === 'data') return parseGpgKeyring(source.data, name)
+    const id = source.places.join('\n')
+    const keyring = keyrings.get(id) ?? parseGpgKeyring(bytesOf('gpg-keyring', source), name)
+    keyrings.set(id, keyring)
+    return keyring
+  }
+
+  function bytesOf(kind: MaterialKind, source: MaterialSource): readonly Uint8Array[] {
+    if (source.from === 'data') return source.data
+    return source.places.map(place => {
+      const material = materials.get(materialKey(kind, place))
+      if (material === undefined) throw new Error(`${place} was not loaded`)
+      return material.bytes
+    })
+  }
+
+  return async requirement => {
     switch (requirement.type) {
       case 'insecureAcceptAnything':
       case 'reject':
       case 'signedBaseLayer':
         return undefined
       case 'signedBy':
-        return { by: 'unbuilt', what: 'signedBy' }
+        if (requirement.keyType !== 'GPGKeys') return { by: 'unbuilt', what: `signedBy with ${requirement.keyType}` }
+        return { by: 'gpg', keyring: await keyringOf(requirement.keyring) }
       case 'sigstoreSigned': {
         const { signer } = requirement
         if (signer.by !== 'keys') return { by: 'unbuilt', what: signer.by }

@@ -83,7 +83,7 @@ export function openLayoutUpstream(root: string): Upstream {
     return referrersIn(index, subject, digest => readBlob(directoryOf(repository), digest, MAX_MANIFEST_BYTES))
   }
 
-  return { manifest, blob, openBlob, tags, referrers, close: async () => {} }
+  return { manifest, blob, openBlob, tags, referrers, signatureList: async () => undefined, close: async () => {} }
 }
 
 function headersOf(length: number): Readonly<Record<string, string>> {

@@ -9,6 +9,7 @@ import { readBounded } from './bounded-body.ts'
 import { openDial, dialError, type DialAnswer, type DialTimeouts } from './dial.ts'
 import { RegistryClient, statusError } from './registry-client.ts'
 import { ReferrersClient } from './referrers-client.ts'
+import { SignatureListClient } from './signature-list-client.ts'
 import type { Credentials } from './token-client.ts'
 import { UpstreamError } from './upstream-error.ts'
 import type { FetchedManifest, TagList, TagsPage, Upstream } from './upstream.ts'
@@ -27,6 +28,7 @@ export type RegistryUpstreamOptions = {
   readonly maxManifestBytes: number
 }
 
+const MAX_SIGNATURE_LIST_BYTES = 4 * 1024 * 1024
 const MAX_TAGS_BYTES = 8 * 1024 * 1024
 const JSON_LIMITS = { maxBytes: MAX_TAGS_BYTES, maxDepth: 8 }
 
@@ -139,6 +141,12 @@ export function openRegistryUpstream(options: RegistryUpstreamOptions): Upstream
     manifest,
   })
 
+  const extension = new SignatureListClient({
+    get: (repository, path, signal) => get(repository, new URL(path, options.url), 'application/json', signal),
+    read: answer => read(answer, MAX_SIGNATURE_LIST_BYTES, 'the list of signatures'),
+    pathOf,
+  })
+
   return {
     manifest,
     blob,
@@ -146,6 +154,7 @@ export function openRegistryUpstream(options: RegistryUpstreamOptions): Upstream
     openBlob: (repository, digest, wanted) =>
       openBlobAt({ client, dial, hosts, path: pathOf(repository) }, urlOf(repository, `blobs/${digest}`), wanted),
     referrers: (repository, subject, signal) => referrers.find(repository, subject, signal),
+    signatureList: (repository, digest, signal) => extension.find(repository, digest, signal),
     close: () => dial.close(),
   }
 }

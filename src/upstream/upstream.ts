@@ -30,6 +30,15 @@ export type Upstream = {
   readonly tags: (repository: Repository, page: TagsPage, signal: AbortSignal) => Promise<TagList | undefined>
   /** What refers to `subject`, by the referrers API or the fallback tag. */
   readonly referrers: (repository: Repository, subject: Digest, signal: AbortSignal) => Promise<readonly Descriptor[]>
+  /**
+   * The GPG signatures that the registry itself keeps for a manifest, by the X-Registry-Supports-Signatures extension, as
+   * the document it answers with; undefined where it has no such extension.
+   */
+  readonly signatureList: (
+    repository: Repository,
+    digest: Digest,
+    signal: AbortSignal,
+  ) => Promise<Uint8Array | undefined>
   readonly close: () => Promise<void>
 }
 

@@ -18,7 +18,7 @@ export type JudgeOptions = {
   readonly verdicts: VerdictCache
   readonly admitted: AdmittedDigests
   /** What is attached to a manifest of a repository. */
-  readonly signaturesOf: (repository: Repository, manifest: Manifest) => FindSignatures
+  readonly signaturesOf: (reference: ImageReference, manifest: Manifest) => FindSignatures
   /** A manifest of the repository by digest; undefined where the upstream has none. Throws where it can't be had. */
   readonly manifestOf: (repository: Repository, digest: Digest) => Promise<Manifest | undefined>
 }
@@ -73,7 +73,7 @@ export function createJudge(options: JudgeOptions): Judge {
 
   async function decideOne(input: JudgeInput): Promise<Decision> {
     const { reference, manifest, snapshot } = input
-    const find = memoised(options.signaturesOf(reference.repository, manifest))
+    const find = memoised(options.signaturesOf(reference, manifest))
     const decision = await decide({ reference, manifest, snapshot, reading: options.reading, find, now: new Date() })
     if (decision.outcome === 'accepted' || manifest.kind === 'image' || options.index === 'covers') return decision
     return decideChildren(input, manifest, decision.evaluation, decision.reason)
@@ -94,7 +94,7 @@ export function createJudge(options: JudgeOptions): Judge {
     for (const { digest } of index.children) {
       const manifest = await options.manifestOf(reference.repository, digest)
       if (manifest === undefined) throw new UndecidedError(`its child ${digest} is missing upstream`, own, {})
-      const find = memoised(options.signaturesOf(reference.repository, manifest))
+      const find = memoised(options.signaturesOf(reference, manifest))
       let child = await decide({ reference, manifest, snapshot, reading: options.reading, find, now: new Date() })
       if (child.outcome === 'refused' && manifest.kind === 'index') {
         child = await decideChildren({ ...input, manifest }, manifest, child.evaluation, child.reason, depth + 1)

@@ -1,13 +1,29 @@
 import type { Manifest } from '../manifest/manifest.ts'
+import type { Digest } from '../reference/digest.ts'
+import type { ImageReference } from '../reference/image-reference.ts'
 import type { Repository } from '../reference/repository.ts'
+import { findLookaside, type LookasideRead } from '../signatures/find-lookaside.ts'
 import { findSigTag, type FindLimits } from '../signatures/find-sig-tag.ts'
-import { NOTHING_FOUND } from '../signatures/found-signatures.ts'
+import { joinFound, NOTHING_FOUND, type FoundSignatures } from '../signatures/found-signatures.ts'
+import { lookasideFor, lookasideLocation, type LookasideConfig } from '../signatures/lookaside.ts'
+import { findInSignatureExtension } from '../signatures/signature-extension.ts'
 import type { SignatureSource } from '../signatures/signature-source.ts'
 import type { FindSignatures } from './decide.ts'
 
+/** A registry as far as finding signatures goes. */
+export type FinderSource = SignatureSource & {
+  readonly signatureList: (
+    repository: Repository,
+    digest: Digest,
+    signal: AbortSignal,
+  ) => Promise<Uint8Array | undefined>
+}
+
 export type SignatureFinderOptions = {
   /** Where an image's signatures are looked for; undefined where the image's registry is not configured. */
-  readonly sourceFor: (repository: Repository) => SignatureSource | undefined
+  readonly sourceFor: (repository: Repository) => FinderSource | undefined
+  readonly lookaside: LookasideConfig
+  readonly readLookaside: (location: string, signal: AbortSignal) => Promise<LookasideRead>
   readonly limits: FindLimits
   /** Milliseconds for all look-ups of one verdict together. */
   readonly timeoutMs: number
@@ -19,16 +35,38 @@ export type SignatureFinderOptions = {
  */
 export function signatureFinder(
   options: SignatureFinderOptions,
-): (repository: Repository, manifest: Manifest) => FindSignatures {
-  return (repository, manifest) => async kind => {
-    const source = options.sourceFor(repository)
-    if (source === undefined) throw new Error(`no upstream for ${repository.host}`)
-    const signal = AbortSignal.timeout(options.timeoutMs)
-    switch (kind) {
-      case 'sigstore':
-        return findSigTag(source, repository, manifest.digest, options.limits, signal)
-      case 'simple-signing':
-        return NOTHING_FOUND
+): (reference: ImageReference, manifest: Manifest) => FindSignatures {
+  const { limits } = options
+  return (reference, { digest }) =>
+    async kind => {
+      const { repository } = reference
+      const source = options.sourceFor(repository)
+      if (source === undefined) throw new Error(`no upstream for ${repository.host}`)
+      const signal = AbortSignal.timeout(options.timeoutMs)
+      switch (kind) {
+        case 'sigstore':
+          return joinFound(
+            await Promise.all([
+              findSigTag(source, repository, digest, limits, signal),
+              inLookaside(reference, digest, signal),
+            ]),
+          )
+        case 'simple-signing': {
+          const fetchJson = (): Promise<Uint8Array | undefined> => source.signatureList(repository, digest, signal)
+          return joinFound(
+            await Promise.all([
+              inLookaside(reference, digest, signal),
+              findInSignatureExtension({ fetchJson, repository, digest, limits }),
+            ]),
+          )
+        }
+      }
     }
+
+  async function inLookaside(reference: ImageReference, digest: Digest, signal: AbortSignal): Promise<FoundSignatures> {
+    const base = lookasideFor(options.lookaside, reference)
+    if (base === undefined) return NOTHING_FOUND
+    const location = lookasideLocation(base, reference.repository, digest)
+    return findLookaside(location, at => options.readLookaside(at, signal))
   }
 }

@@ -14,7 +14,10 @@ function chunks(bytes: Buffer, size: number): Readable {
 }
 
 /** What left the guard, and how it ended. */
-async function through(bytes: Buffer, options: { chunk?: number; digest?: Buffer } = {}): Promise<{ left: number; end: string }> {
+async function through(
+  bytes: Buffer,
+  options: { chunk?: number; digest?: Buffer } = {},
+): Promise<{ left: number; end: string }> {
   const guard = new BlobGuard(digestOf(options.digest ?? bytes))
   let left = 0
   guard.on('data', (chunk: Buffer) => (left += chunk.length))
@@ -40,7 +43,10 @@ const manifests: readonly { it: string; text: string }[] = [
 const others: readonly { it: string; bytes: Buffer }[] = [
   { it: 'nothing', bytes: Buffer.alloc(0) },
   { it: 'a gzipped layer', bytes: gzipSync(Buffer.alloc(100_000)) },
-  { it: 'an image config', bytes: Buffer.from('{"architecture":"amd64","config":{"layers":1},"rootfs":{"diff_ids":[]}}') },
+  {
+    it: 'an image config',
+    bytes: Buffer.from('{"architecture":"amd64","config":{"layers":1},"rootfs":{"diff_ids":[]}}'),
+  },
   { it: 'a key deeper down', bytes: Buffer.from('{"a":{"layers":[]},"b":["manifests"],"c":"layers"}') },
   { it: 'an array', bytes: Buffer.from('[{"layers":[]}]') },
   { it: 'a large document', bytes: Buffer.from(JSON.stringify({ payload: 'x'.repeat(5 * MIB) })) },
@@ -73,7 +79,11 @@ t.test('bytes with another digest never leave whole (case 125)', async t => {
   const { left, end } = await through(bytes, { digest: Buffer.from('other') })
   t.equal(end, 'BlobDigestError')
   t.ok(left < bytes.length)
-  t.same(await through(Buffer.from('short'), { digest: Buffer.from('other') }), { left: 0, end: 'BlobDigestError' }, 'a short one not at all')
+  t.same(
+    await through(Buffer.from('short'), { digest: Buffer.from('other') }),
+    { left: 0, end: 'BlobDigestError' },
+    'a short one not at all',
+  )
 })
 
 t.test('isManifestDocument reads no further than it must', async t => {

@@ -50,8 +50,16 @@ t.test('a request target means exactly one thing', async t => {
     { target: '/v2/docker.io/busybox/manifests/1', means: 'manifest docker.io/library/busybox 1' },
     { target: '/v2/index.docker.io/busybox/manifests/1', means: 'manifest docker.io/library/busybox 1' },
     { target: '/v2/registry-1.docker.io/x/y/manifests/1', means: 'manifest docker.io/x/y 1' },
-    { target: '/v2/busybox/manifests/1', hostHeader: 'docker-io.gate.example:5000', means: 'manifest docker.io/library/busybox 1' },
-    { target: '/v2/busybox/manifests/1', hostHeader: 'DOCKER-IO.gate.example', means: 'manifest docker.io/library/busybox 1' },
+    {
+      target: '/v2/busybox/manifests/1',
+      hostHeader: 'docker-io.gate.example:5000',
+      means: 'manifest docker.io/library/busybox 1',
+    },
+    {
+      target: '/v2/busybox/manifests/1',
+      hostHeader: 'DOCKER-IO.gate.example',
+      means: 'manifest docker.io/library/busybox 1',
+    },
     { target: '/v2/Quay.IO/a/manifests/1', means: 'manifest quay.io/a 1' },
     { target: '/v2/EXAMPLE.org./a/manifests/1', means: 'NAME_INVALID' },
     // digests, tags
