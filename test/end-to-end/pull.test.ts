@@ -65,10 +65,14 @@ sceneTest('pulling through Sealgate', async (t, scene) => {
   ]
 
   const refused = [
-    { it: 'an unsigned image is refused', repository: 'unsigned' },
-    { it: 'an image signed by another key is refused', repository: 'wrong-key' },
-    { it: 'another image with the old signature is refused', repository: 'tampered' },
-    { it: 'a signature copied from another repository is refused', repository: 'replayed' },
+    { it: 'an unsigned image is refused', repository: 'unsigned', reason: 'found none' },
+    { it: 'an image signed by another key is refused', repository: 'wrong-key', reason: 'not made with cosign.pub' },
+    { it: 'another image with the old signature is refused', repository: 'tampered', reason: `but about ${before}` },
+    {
+      it: 'a signature copied from another repository is refused',
+      repository: 'replayed',
+      reason: `signed for ${registry.host}/signed, not for ${registry.host}/replayed`,
+    },
   ]
 
   for (const client of clients) {
@@ -80,10 +84,11 @@ sceneTest('pulling through Sealgate', async (t, scene) => {
           t.ok(digestsOf(pull).includes(digestOf(repository)), `with the digest that it has upstream`)
         })
       }
-      for (const { it, repository } of refused) {
+      for (const { it, repository, reason } of refused) {
         t.test(it, async t => {
           const pull = await client.pull(`${gate.host}/${repository}:latest`)
           t.match(pull, { outcome: 'refused', terminal: 'blocked by image policy: ' }, 'and the terminal says by what')
+          t.match(pull, { outcome: 'refused', terminal: reason }, 'and why')
           const name = `${registry.host}/${repository}:latest@${digestOf(repository).slice(0, 'sha256:'.length + 4)}`
           t.match(pull, { outcome: 'refused', terminal: name }, 'and names the image and its digest')
         })
