@@ -65,8 +65,8 @@ export async function answerManifest(
   }
   try {
     const pulled = peekManifest(reference, client, gate) ?? (await pullWithinLimit(reference, client, gate))
-    if (pulled === undefined) return sendError(request, reply, unavailable('too many pulls are under way'))
-    if (!pulled.found) return sendError(request, reply, unknownManifest(reference))
+    if (pulled === undefined) return sendError(reply, unavailable('too many pulls are under way'))
+    if (!pulled.found) return sendError(reply, unknownManifest(reference))
     const { manifest, decision } = pulled
     const cache = pulled.cached ? 'hit' : 'miss'
     if (decision.outcome === 'accepted') {
@@ -80,15 +80,15 @@ export async function answerManifest(
       return reply.code(status).header('x-sealgate-verdict', `refused; id="${id}"`).send()
     }
     reply.header('x-sealgate-verdict', `refused; id="${id}"`)
-    return sendError(request, reply, refusalAnswer(decision, explain(gate, id)))
+    return sendError(reply, refusalAnswer(decision, explain(gate, id)))
   } catch (error) {
     if (error instanceof UndecidedError) {
       const id = record({ verdict: 'undecided', reason: error.message, signers: [], cache: 'miss' }, error.evaluation)
-      return sendError(request, reply, undecidedAnswer(error, explain(gate, id), UNDECIDED_RETRY_SECONDS))
+      return sendError(reply, undecidedAnswer(error, explain(gate, id), UNDECIDED_RETRY_SECONDS))
     }
     const answer = failureAnswer(error, formatReference(reference))
     if (answer.status === 500) gate.onInternalError(error, formatReference(reference))
-    return sendError(request, reply, answer)
+    return sendError(reply, answer)
   }
 }
 
@@ -125,7 +125,8 @@ async function sendAccepted(
   // Only now, after the verdict: a validator is no way round it (case 130).
   if (matches(request.headers['if-none-match'], etag)) return reply.code(304).send()
   reply.header('content-type', manifest.mediaType).header('content-length', manifest.bytes.byteLength)
-  return reply.code(200).send(request.method === 'HEAD' ? null : manifest.bytes)
+  // Node leaves the body out for HEAD; a buffer keeps Fastify from adding a charset to the type.
+  return reply.code(200).send(manifest.bytes)
 }
 
 function matches(ifNoneMatch: string | undefined, etag: string): boolean {

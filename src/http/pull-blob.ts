@@ -35,21 +35,21 @@ export async function answerBlob(
   const { repository } = target
   const what = `${repositoryName(repository)}@${digest}`
   const upstream = gate.upstreams.forHost(repository.host)
-  if (upstream === undefined) return sendError(request, reply, unknownBlob(what))
+  if (upstream === undefined) return sendError(reply, unknownBlob(what))
   const hangUp = new AbortController()
   reply.raw.once('close', () => hangUp.abort())
   try {
     const refusal = await refusalOf(repository, digest, what, gate)
-    if (refusal !== undefined) return sendError(request, reply, refusal)
+    if (refusal !== undefined) return sendError(reply, refusal)
     const method = request.method === 'HEAD' ? 'HEAD' : 'GET'
     const range = method === 'GET' ? parseRange(request.headers.range) : undefined
     if (range !== undefined) await refuseManifest(upstream, repository, digest, gate, hangUp.signal)
     const blob = await upstream.openBlob(repository, digest, { method, range, signal: hangUp.signal })
-    if (blob === undefined) return sendError(request, reply, unknownBlob(what))
+    if (blob === undefined) return sendError(reply, unknownBlob(what))
     reply.code(blob.status).headers(blob.headers)
     if (blob.status === 416) {
       blob.body?.destroy()
-      return sendError(request, reply, { status: 416, code: 'RANGE_INVALID', message: `${what}: no such range` })
+      return sendError(reply, { status: 416, code: 'RANGE_INVALID', message: `${what}: no such range` })
     }
     reply.header('content-type', 'application/octet-stream').header('docker-content-digest', digest)
     if (blob.body === undefined) return await reply.send(null)
@@ -63,7 +63,7 @@ export async function answerBlob(
   } catch (error) {
     const answer = failureAnswer(error, what)
     if (answer.status === 500) gate.onInternalError(error, what)
-    return sendError(request, reply, answer)
+    return sendError(reply, answer)
   }
 }
 

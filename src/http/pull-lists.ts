@@ -1,4 +1,4 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply } from 'fastify'
 import type { Descriptor } from '../manifest/descriptor.ts'
 import { MEDIA_TYPES } from '../manifest/media-type.ts'
 import { repositoryName } from '../reference/repository.ts'
@@ -16,7 +16,6 @@ export type ListDependencies = {
 /** GET /v2/<name>/tags/list. Names only: nothing here is judged, and nothing here can be run. */
 export async function answerTags(
   { target, page }: Extract<RegistryRequest, { kind: 'tags' }>,
-  request: FastifyRequest,
   reply: FastifyReply,
   gate: ListDependencies,
 ): Promise<FastifyReply> {
@@ -26,19 +25,18 @@ export async function answerTags(
     const n = page.n ?? MAX_TAGS_PAGE
     const list = await upstream?.tags(target.repository, { n, last: page.last }, AbortSignal.timeout(gate.listMs))
     if (list === undefined) {
-      return sendError(request, reply, { status: 404, code: 'NAME_UNKNOWN', message: `${name} is not known upstream` })
+      return sendError(reply, { status: 404, code: 'NAME_UNKNOWN', message: `${name} is not known upstream` })
     }
     if (list.next !== undefined) reply.header('link', `<${nextPage(target, n, list.next.last)}>; rel="next"`)
-    return await sendJson(request, reply, 'application/json', { name: target.nameAsAsked, tags: list.tags })
+    return await sendJson(reply, 'application/json', { name: target.nameAsAsked, tags: list.tags })
   } catch (error) {
-    return failed(error, `the tags of ${name}`, request, reply, gate)
+    return failed(error, `the tags of ${name}`, reply, gate)
   }
 }
 
 /** GET /v2/<name>/referrers/<digest>: the upstream's, whether it has the API or the fallback tag. */
 export async function answerReferrers(
   { target, subject, artifactType }: Extract<RegistryRequest, { kind: 'referrers' }>,
-  request: FastifyRequest,
   reply: FastifyReply,
   gate: ListDependencies,
 ): Promise<FastifyReply> {
@@ -49,9 +47,9 @@ export async function answerReferrers(
     const wanted = artifactType === undefined ? found : found.filter(one => one.untrustedArtifactType === artifactType)
     if (artifactType !== undefined) reply.header('oci-filters-applied', 'artifactType')
     const index = { schemaVersion: 2, mediaType: MEDIA_TYPES.ociIndex, manifests: wanted.map(toJson) }
-    return await sendJson(request, reply, MEDIA_TYPES.ociIndex, index)
+    return await sendJson(reply, MEDIA_TYPES.ociIndex, index)
   } catch (error) {
-    return failed(error, `the referrers of ${name}@${subject}`, request, reply, gate)
+    return failed(error, `the referrers of ${name}@${subject}`, reply, gate)
   }
 }
 
@@ -72,20 +70,12 @@ function nextPage(target: Target, n: number, last: string): string {
   return `/v2/${target.nameAsAsked}/tags/list?${query.toString()}`
 }
 
-function sendJson(request: FastifyRequest, reply: FastifyReply, contentType: string, value: object): FastifyReply {
-  const body = JSON.stringify(value)
-  reply.header('content-type', contentType).header('content-length', Buffer.byteLength(body))
-  return reply.send(request.method === 'HEAD' ? null : body)
+function sendJson(reply: FastifyReply, contentType: string, value: object): FastifyReply {
+  return reply.header('content-type', contentType).send(Buffer.from(JSON.stringify(value)))
 }
 
-function failed(
-  error: unknown,
-  what: string,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  gate: ListDependencies,
-): FastifyReply {
+function failed(error: unknown, what: string, reply: FastifyReply, gate: ListDependencies): FastifyReply {
   const answer = failureAnswer(error, what)
   if (answer.status === 500) gate.onInternalError(error, what)
-  return sendError(request, reply, answer)
+  return sendError(reply, answer)
 }

@@ -26,7 +26,7 @@ export async function registryRoutes(app: FastifyInstance, options: RegistryRout
     reply.header('docker-distribution-api-version', 'registry/2.0')
     const hostile = hostileRequest(request.raw)
     if (hostile !== undefined)
-      return sendError(request, reply.header('connection', 'close'), {
+      return sendError(reply.header('connection', 'close'), {
         status: 400,
         code: 'UNSUPPORTED',
         message: hostile,
@@ -34,16 +34,16 @@ export async function registryRoutes(app: FastifyInstance, options: RegistryRout
     // Before any body is read: what changes something upstream is refused whatever it carries.
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       const message = 'this gate is read-only: nothing can be pushed or deleted through it'
-      return sendError(request, reply.header('allow', 'GET, HEAD'), { status: 405, code: 'UNSUPPORTED', message })
+      return sendError(reply.header('allow', 'GET, HEAD'), { status: 405, code: 'UNSUPPORTED', message })
     }
   })
 
   app.setErrorHandler((error, request, reply) => {
     options.onInternalError(error, `${request.method} ${request.url.slice(0, 200)}`)
-    return sendError(request, reply, failureAnswer(error, 'this request'))
+    return sendError(reply, failureAnswer(error, 'this request'))
   })
-  app.setNotFoundHandler((request, reply) =>
-    sendError(request, reply, { status: 404, code: 'UNSUPPORTED', message: 'no such route' }),
+  app.setNotFoundHandler((_request, reply) =>
+    sendError(reply, { status: 404, code: 'UNSUPPORTED', message: 'no such route' }),
   )
 
   app.route({
@@ -63,11 +63,11 @@ export async function registryRoutes(app: FastifyInstance, options: RegistryRout
       case 'blob':
         return answerBlob(parsed, request, reply, gate)
       case 'tags':
-        return answerTags(parsed, request, reply, gate)
+        return answerTags(parsed, reply, gate)
       case 'referrers':
-        return answerReferrers(parsed, request, reply, gate)
+        return answerReferrers(parsed, reply, gate)
       case 'problem':
-        return sendError(request, reply, problemAnswer(parsed.problem))
+        return sendError(reply, problemAnswer(parsed.problem))
     }
   }
 }

@@ -1,10 +1,9 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply } from 'fastify'
 import { errorBody, type ErrorAnswer } from './oci-error.ts'
 
-/** Sends an error as registries do; a HEAD gets the same headers without the body. */
-export function sendError(request: FastifyRequest, reply: FastifyReply, answer: ErrorAnswer): FastifyReply {
-  const body = errorBody(answer)
+/** Sends an error as registries do. Node leaves the body out for HEAD. */
+export function sendError(reply: FastifyReply, answer: ErrorAnswer): FastifyReply {
+  const body = Buffer.from(errorBody(answer))
   if (answer.headers !== undefined) reply.headers(answer.headers)
-  reply.code(answer.status).header('content-type', 'application/json').header('content-length', Buffer.byteLength(body))
-  return reply.send(request.method === 'HEAD' ? null : body)
+  return reply.code(answer.status).header('content-type', 'application/json').send(body)
 }

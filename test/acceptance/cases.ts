@@ -6,9 +6,10 @@ type Teardown = Parameters<typeof startGate>[0]
 
 export type AcceptanceCase = { readonly id: string; readonly policy: string; readonly image: string }
 
-export function readCases<T extends AcceptanceCase>(folder: string): readonly T[] {
+/** The cases of a folder, one a line. */
+export function readCases<T extends AcceptanceCase>(folder: string, caseOf: (line: string) => T): readonly T[] {
   const lines = readFileSync(join(folder, 'cases.jsonl'), 'utf8').trim().split('\n')
-  return lines.map(line => JSON.parse(line))
+  return lines.map(caseOf)
 }
 
 /**

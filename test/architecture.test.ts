@@ -1,0 +1,104 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+
+/**
+ * Who may import whom: docs/architecture.md's table as data. `uses` are packages and built-in modules beyond those that
+ * every folder may use; a folder that is not here may not exist.
+ */
+const RULES: Readonly<Record<string, { readonly imports: readonly string[]; readonly uses: readonly string[] }>> = {
+  json: { imports: [], uses: [] },
+  cache: { imports: [], uses: [] },
+  reference: { imports: [], uses: ['node:crypto'] },
+  manifest: { imports: ['json', 'reference'], uses: [] },
+  policy: { imports: ['json', 'reference'], uses: [] },
+  signatures: {
+    imports: ['json', 'reference', 'manifest', 'policy'],
+    uses: [
+      'node:crypto',
+      'node:zlib',
+      '@noble/curves',
+      '@sigstore/bundle',
+      '@sigstore/core',
+      '@sigstore/verify',
+      '@sigstore/protobuf-specs',
+      'openpgp',
+      'yaml',
+    ],
+  },
+  keybroker: {
+    imports: ['json'],
+    uses: ['node:fs', 'node:url', 'node:path', 'node:net', 'undici', '@grpc/grpc-js', '@grpc/proto-loader'],
+  },
+  trust: { imports: ['json', 'policy', 'signatures'], uses: ['node:crypto', 'node:fs', 'node:path', 'node:timers'] },
+  upstream: {
+    imports: ['json', 'cache', 'reference', 'manifest'],
+    uses: ['node:fs', 'node:path', 'node:stream', 'node:tls', 'node:url', 'lru-cache', 'undici'],
+  },
+  verdict: { imports: ['cache', 'reference', 'manifest', 'policy', 'signatures', 'trust'], uses: ['lru-cache'] },
+  observe: { imports: ['trust', 'verdict'], uses: ['node:crypto', 'lru-cache', 'pino'] },
+  config: { imports: ['reference'], uses: ['node:fs', 'node:path', 'yaml', 'zod'] },
+  http: {
+    imports: ['json', 'reference', 'manifest', 'trust', 'upstream', 'verdict', 'observe'],
+    uses: ['node:crypto', 'node:stream', 'node:http', 'fastify', 'lru-cache'],
+  },
+}
+/** Composition: these may import anything, and nothing but each other may import them. */
+const TOP: ReadonlySet<string> = new Set(['', 'cli'])
+const PURE: ReadonlySet<string> = new Set(['json', 'cache', 'reference', 'manifest', 'policy', 'signatures', 'verdict'])
+const IO = /^node:(?:fs|net|tls|http|https|http2|dgram|dns|child_process|worker_threads|process)/
+
+const root = fileURLToPath(new URL('../src/', import.meta.url))
+
+type Import = { readonly file: string; readonly folder: string; readonly target: string }
+
+function folderOf(path: string): string {
+  return path.includes('/') ? path.slice(0, path.indexOf('/')) : ''
+}
+
+function importsOf(file: string): readonly Import[] {
+  const text = readFileSync(root + file, 'utf8')
+  const specifiers = [...text.matchAll(/^(?:import|export)\s[^;]*?from '([^']+)'/gms)].map(
+    ([, specifier = '']) => specifier,
+  )
+  return specifiers.map(specifier => ({
+    file,
+    folder: folderOf(file),
+    target: specifier.startsWith('.')
+      ? new URL(specifier, `file:///src/${file}`).pathname.replace('/src/', '')
+      : specifier,
+  }))
+}
+
+const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(file => file.endsWith('.ts'))
+const imports = files.flatMap(importsOf)
+const isFile = (target: string): boolean => target.endsWith('.ts')
+
+t.test('the scan finds what there is', async t => {
+  t.ok(files.length > 60, `${files.length} files`)
+  t.ok(imports.length > 200, `${imports.length} imports`)
+  for (const folder of Object.keys(RULES))
+    t.ok(
+      files.some(file => folderOf(file) === folder),
+      `src/${folder} has files`,
+    )
+  for (const folder of new Set(files.map(folderOf)))
+    t.ok(folder in RULES || TOP.has(folder), `src/${folder} has a rule`)
+})
+
+t.test('imports point one way', async t => {
+  for (const { file, folder, target } of imports) {
+    if (!isFile(target) || TOP.has(folder)) continue
+    const to = folderOf(target)
+    t.ok(to === folder || RULES[folder]?.imports.includes(to) === true, `${file} imports ${target}`)
+  }
+})
+
+t.test('a folder uses the packages it was given, and the pure ones do no IO', async t => {
+  for (const { file, folder, target } of imports) {
+    if (isFile(target) || TOP.has(folder)) continue
+    const allowed = RULES[folder]?.uses.some(name => target === name || target.startsWith(`${name}/`)) === true
+    t.ok(allowed, `${file} uses ${target}`)
+    if (PURE.has(folder)) t.notMatch(target, IO, `${file} does IO`)
+  }
+})
