@@ -3,7 +3,8 @@ import type { PolicyPlace } from './trust/load-snapshot.ts'
 import { SnapshotKeeper, type KeeperEvent } from './trust/snapshot-keeper.ts'
 
 const MS = 1000
-const LOOK_MS = 25
+/** Short enough that a change counts with the next pull, long enough that a busy gate looks rarely. */
+const LOOK_MS = 2
 const POLL_MS = 5 * MS
 const LOAD_MS = 60 * MS
 

@@ -116,7 +116,7 @@ async function sendAccepted(
 ): Promise<FastifyReply> {
   const { snapshotId } = decision.evaluation
   gate.admittedBlobs.admit(snapshotId, reference.repository, manifest)
-  if (request.method === 'HEAD') gate.judge.announce(snapshotId, reference, manifest.digest, request.ip)
+  if (request.method === 'HEAD') gate.judge.announce(decision, reference, request.ip)
   const etag = `"${manifest.digest}"`
   reply
     .header('docker-content-digest', manifest.digest)

@@ -33,6 +33,7 @@ export type KeeperStatus = {
   readonly ageMs: number | undefined
 }
 
+const CHEAP_STAMPS = 64
 const FIRST_RETRY_MS = 250
 const LAST_RETRY_MS = 5_000
 
@@ -116,8 +117,9 @@ export class SnapshotKeeper {
   async #lookOnce(): Promise<void> {
     const begun = performance.now()
     const unchanged = await areUnchanged(this.#stamps)
-    // With thousands of key files a look costs something: it is never more than a tenth of the time.
-    this.#lookMs = Math.max(this.#options.timing.lookMs, 10 * (performance.now() - begun))
+    // With thousands of key files a look costs something: then it is never more than a tenth of the time.
+    const isCostly = this.#stamps.length > CHEAP_STAMPS
+    this.#lookMs = Math.max(this.#options.timing.lookMs, isCostly ? 10 * (performance.now() - begun) : 0)
     if (!unchanged) await this.#load()
     else if (this.#problem === undefined && this.#options.timing.refreshMs === undefined) this.#goodAt = begun
     this.#lookedAt = performance.now()

@@ -9,7 +9,13 @@ export type AdmittedDigestsOptions = {
   readonly ttlMs: number
 }
 
-type Admission = { readonly via: AcceptedVia; readonly depth: number }
+export type Admission = {
+  readonly via: AcceptedVia
+  /** Whose signatures the other verdict rested on. */
+  readonly signers: readonly string[]
+  /** How many indexes lie between what was accepted and this digest. */
+  readonly depth: number
+}
 
 /**
  * Digests that are admitted because of another verdict: the children of an accepted index, and what a tag was said to
@@ -23,22 +29,19 @@ export class AdmittedDigests {
     this.#admissions = new LRUCache({ max: options.maxEntries, ttl: options.ttlMs })
   }
 
-  /**
-   * Admits the children of an index that was accepted.
-   *
-   * @param depth how many indexes lie between the accepted one and these children: 1 for its own
-   */
+  /** Admits the children of an index that was accepted. */
   admitChildren(
     snapshotId: string,
     repository: Repository,
-    index: Digest,
-    children: readonly Digest[],
-    depth: number,
+    index: { readonly digest: Digest; readonly children: readonly Digest[]; readonly depth: number },
+    signers: readonly string[],
   ): void {
-    for (const child of children) {
+    const depth = index.depth + 1
+    for (const child of index.children) {
       const key = keyOf(snapshotId, repository, child, '')
       const known = this.#admissions.get(key)
-      if (known === undefined || known.depth >= depth) this.#admissions.set(key, { via: { by: 'index', index }, depth })
+      if (known !== undefined && known.depth < depth) continue
+      this.#admissions.set(key, { via: { by: 'index', index: index.digest }, signers, depth })
     }
   }
 
@@ -46,8 +49,14 @@ export class AdmittedDigests {
    * Admits what an accepted tag points at, for one client: docker, containerd and BuildKit ask for a tag by HEAD and then
    * fetch the digest they were told, and under a scope or claim for that tag the digest alone would be refused.
    */
-  admitTag(snapshotId: string, repository: Repository, tag: string, digest: Digest, client: string): void {
-    this.#admissions.set(keyOf(snapshotId, repository, digest, client), { via: { by: 'tag', tag }, depth: 0 })
+  admitTag(
+    snapshotId: string,
+    repository: Repository,
+    announced: { readonly tag: string; readonly digest: Digest; readonly signers: readonly string[] },
+    client: string,
+  ): void {
+    const { tag, digest, signers } = announced
+    this.#admissions.set(keyOf(snapshotId, repository, digest, client), { via: { by: 'tag', tag }, signers, depth: 0 })
   }
 
   find(snapshotId: string, repository: Repository, digest: Digest, client: string): Admission | undefined {

@@ -7,7 +7,7 @@ import type { Repository } from '../reference/repository.ts'
 import type { Snapshot } from '../trust/snapshot.ts'
 import type { AdmittedDigests } from './admitted-digests.ts'
 import { decide, type FindSignatures } from './decide.ts'
-import { UndecidedError, type AcceptedVia, type Decision, type Evaluation } from './decision.ts'
+import { UndecidedError, type Accepted, type AcceptedVia, type Decision, type Evaluation } from './decision.ts'
 import type { CachedDecision, VerdictCache } from './verdict-cache.ts'
 
 export type JudgeOptions = {
@@ -37,7 +37,7 @@ export type Judge = {
   /** @throws UndecidedError */
   readonly judge: (input: JudgeInput) => Promise<CachedDecision>
   /** Call after an accepted HEAD of a tag was answered with a digest. */
-  readonly announce: (snapshotId: string, reference: ImageReference, digest: Digest, client: string) => void
+  readonly announce: (accepted: Accepted, reference: ImageReference, client: string) => void
 }
 
 const COSIGN_TAG = /^sha(?:256-[0-9a-f]{64}|512-[0-9a-f]{128})\.(?:sig|att|sbom)$/
@@ -52,7 +52,7 @@ export function createJudge(options: JudgeOptions): Judge {
   function settled({ reference, manifest, snapshot, client }: JudgeInput): Decision | undefined {
     const { policy } = snapshot
     if (isSignatureArtifact(manifest) && (reference.by === 'digest' || COSIGN_TAG.test(reference.tag))) {
-      return acceptedVia({ by: 'signature-artifact' }, reference, manifest, snapshot)
+      return acceptedVia({ by: 'signature-artifact' }, [], reference, manifest, snapshot)
     }
     if (reference.by === 'tag') return undefined
     const admission = admitted.find(snapshot.id, reference.repository, manifest.digest, client)
@@ -61,14 +61,20 @@ export function createJudge(options: JudgeOptions): Judge {
     if (policy.transports.get('docker')?.has(formatReference(reference)) === true) return undefined
     if (manifest.kind === 'index') {
       if (admission.depth >= options.indexDepth) return undefined
-      admit(reference.repository, manifest, snapshot, admission.depth + 1)
+      admit(reference.repository, manifest, snapshot, admission.signers, admission.depth)
     }
-    return acceptedVia(admission.via, reference, manifest, snapshot)
+    return acceptedVia(admission.via, admission.signers, reference, manifest, snapshot)
   }
 
-  function admit(repository: Repository, index: ImageIndex, snapshot: Snapshot, depth: number): void {
-    const children = index.children.map(({ digest }) => digest)
-    admitted.admitChildren(snapshot.id, repository, index.digest, children, depth)
+  function admit(
+    repository: Repository,
+    { digest, children }: ImageIndex,
+    snapshot: Snapshot,
+    signers: readonly string[],
+    depth: number,
+  ): void {
+    const index = { digest, children: children.map(child => child.digest), depth }
+    admitted.admitChildren(snapshot.id, repository, index, signers)
   }
 
   async function decideOne(input: JudgeInput): Promise<Decision> {
@@ -117,7 +123,8 @@ export function createJudge(options: JudgeOptions): Judge {
 
   function noteChildren(input: JudgeInput, decision: Decision): void {
     const { reference, manifest, snapshot } = input
-    if (decision.outcome === 'accepted' && manifest.kind === 'index') admit(reference.repository, manifest, snapshot, 1)
+    if (decision.outcome !== 'accepted' || manifest.kind !== 'index') return
+    admit(reference.repository, manifest, snapshot, decision.signers, 0)
   }
 
   return {
@@ -134,28 +141,32 @@ export function createJudge(options: JudgeOptions): Judge {
       noteChildren(input, judged.decision)
       return judged
     },
-    announce(snapshotId, reference, digest, client) {
-      if (reference.by === 'tag') admitted.admitTag(snapshotId, reference.repository, reference.tag, digest, client)
+    announce({ evaluation, signers }, reference, client) {
+      if (reference.by !== 'tag') return
+      const announced = { tag: reference.tag, digest: evaluation.digest, signers }
+      admitted.admitTag(evaluation.snapshotId, reference.repository, announced, client)
     },
   }
 }
 
-function acceptedVia(via: AcceptedVia, reference: ImageReference, manifest: Manifest, snapshot: Snapshot): Decision {
+function acceptedVia(
+  via: AcceptedVia,
+  signers: readonly string[],
+  reference: ImageReference,
+  { digest }: Manifest,
+  snapshot: Snapshot,
+): Decision {
   const { scope } = requirementsFor(snapshot.policy, reference)
-  return {
-    outcome: 'accepted',
-    via,
-    signers: [],
-    evaluation: {
-      reference: formatReference(reference),
-      digest: manifest.digest,
-      scope,
-      snapshotId: snapshot.id,
-      requirements: [],
-      leftOut: [],
-      children: [],
-    },
+  const evaluation = {
+    reference: formatReference(reference),
+    digest,
+    scope,
+    snapshotId: snapshot.id,
+    requirements: [],
+    leftOut: [],
+    children: [],
   }
+  return { outcome: 'accepted', via, signers, evaluation }
 }
 
 /** One look for each kind of signature, however many requirements ask for it. */
