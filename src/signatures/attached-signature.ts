@@ -1,5 +1,5 @@
 import { digestMatches, type Digest } from '../reference/digest.ts'
-import { decodeBase64 } from './base64.ts'
+import { decodeBase64 } from '../json/base64.ts'
 import { verifyWithKey, type TrustedKey } from './public-key.ts'
 import { rejected, type SignatureCheck, type UntrustedSignature } from './signature.ts'
 import { parseSimpleSigning, PAYLOAD_TYPES, type PayloadType } from './simple-signing.ts'

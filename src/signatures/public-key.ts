@@ -1,6 +1,6 @@
 import { constants, createHash, createPublicKey, verify, type KeyObject } from 'node:crypto'
 import { ed25519ph } from '@noble/curves/ed25519.js'
-import { decodeBase64 } from './base64.ts'
+import { decodeBase64 } from '../json/base64.ts'
 
 export type KeyAlgorithm = 'ecdsa-p256' | 'ecdsa-p384' | 'ecdsa-p521' | 'rsa' | 'ed25519'
 

@@ -1,7 +1,7 @@
 import { decodeJson, formatProblem, type JsonCursor } from '../json/decode.ts'
 import { decodeAnnotations } from '../manifest/descriptor.ts'
 import { MEDIA_TYPES } from '../manifest/media-type.ts'
-import { decodeBase64 } from './base64.ts'
+import { decodeBase64 } from '../json/base64.ts'
 import { PACKET_TAGS } from './openpgp-packets.ts'
 import type { SignatureOrigin, UntrustedSignature } from './signature.ts'
 

@@ -1,7 +1,7 @@
 import { decodeJson, formatProblem, type JsonCursor } from '../json/decode.ts'
 import { type Digest } from '../reference/digest.ts'
 import type { Repository } from '../reference/repository.ts'
-import { decodeBase64 } from './base64.ts'
+import { decodeBase64 } from '../json/base64.ts'
 import { NOTHING_FOUND, type FoundSignatures } from './found-signatures.ts'
 import type { FindLimits } from './find-sig-tag.ts'
 import type { UntrustedSignature } from './signature.ts'
