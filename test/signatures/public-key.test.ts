@@ -1,0 +1,170 @@
+import { constants, createHash, createPrivateKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
+import { ed25519ph } from '@noble/curves/ed25519.js'
+import t from 'tap'
+import { KeyError, parsePublicKeyPem, trustedKeyOf, verifyWithKey } from '../../src/signatures/public-key.ts'
+
+const data = Buffer.from('the payload')
+const p256 = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+const p384 = generateKeyPairSync('ec', { namedCurve: 'P-384' })
+const p521 = generateKeyPairSync('ec', { namedCurve: 'P-521' })
+const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
+const ed25519 = generateKeyPairSync('ed25519')
+const pem = (key: KeyObject): string => String(key.export({ type: 'spki', format: 'pem' }))
+const parse = (text: string) => parsePublicKeyPem(Buffer.from(text), 'cosign.pub')
+
+/** Node has no Ed25519ph; the raw private key is the end of its PKCS #8 form. */
+function signEd25519ph(key: KeyObject, message: Uint8Array): Uint8Array {
+  const pkcs8 = key.export({ type: 'pkcs8', format: 'der' })
+  return ed25519ph.sign(message, pkcs8.subarray(pkcs8.length - 32))
+}
+
+t.test('what each kind of key verifies: the ways some cosign signs, and no others (cases 45 to 47)', async t => {
+  const pss = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 }
+  const longSalt = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_MAX_SIGN }
+  const table: readonly { it: string; key: KeyObject; signature: Uint8Array; verifies: boolean }[] = [
+    { it: 'P-256 with SHA-256', key: p256.publicKey, signature: sign('sha256', data, p256.privateKey), verifies: true },
+    {
+      it: 'P-256 with SHA-384',
+      key: p256.publicKey,
+      signature: sign('sha384', data, p256.privateKey),
+      verifies: false,
+    },
+    { it: 'P-256 with SHA-1', key: p256.publicKey, signature: sign('sha1', data, p256.privateKey), verifies: false },
+    { it: 'P-384 with SHA-384', key: p384.publicKey, signature: sign('sha384', data, p384.privateKey), verifies: true },
+    { it: 'P-384 with SHA-256', key: p384.publicKey, signature: sign('sha256', data, p384.privateKey), verifies: true },
+    {
+      it: 'P-384 with SHA-512',
+      key: p384.publicKey,
+      signature: sign('sha512', data, p384.privateKey),
+      verifies: false,
+    },
+    { it: 'P-521 with SHA-512', key: p521.publicKey, signature: sign('sha512', data, p521.privateKey), verifies: true },
+    { it: 'P-521 with SHA-256', key: p521.publicKey, signature: sign('sha256', data, p521.privateKey), verifies: true },
+    {
+      it: 'P-521 with SHA-384',
+      key: p521.publicKey,
+      signature: sign('sha384', data, p521.privateKey),
+      verifies: false,
+    },
+    {
+      it: 'RSA PKCS #1 v1.5 with SHA-256',
+      key: rsa.publicKey,
+      signature: sign('sha256', data, rsa.privateKey),
+      verifies: true,
+    },
+    {
+      it: 'RSA PKCS #1 v1.5 with SHA-1',
+      key: rsa.publicKey,
+      signature: sign('sha1', data, rsa.privateKey),
+      verifies: false,
+    },
+    {
+      it: 'RSA PSS',
+      key: rsa.publicKey,
+      signature: sign('sha256', data, { key: rsa.privateKey, ...pss }),
+      verifies: true,
+    },
+    {
+      it: 'RSA PSS, long salt',
+      key: rsa.publicKey,
+      signature: sign('sha256', data, { key: rsa.privateKey, ...longSalt }),
+      verifies: true,
+    },
+    {
+      it: 'RSA PSS with SHA-1',
+      key: rsa.publicKey,
+      signature: sign('sha1', data, { key: rsa.privateKey, ...pss }),
+      verifies: false,
+    },
+    { it: 'Ed25519', key: ed25519.publicKey, signature: sign(null, data, ed25519.privateKey), verifies: true },
+    {
+      it: 'Ed25519ph, as cosign 2.6 signs',
+      key: ed25519.publicKey,
+      signature: signEd25519ph(ed25519.privateKey, data),
+      verifies: true,
+    },
+    {
+      it: 'Ed25519 over the hash',
+      key: ed25519.publicKey,
+      signature: sign(null, createHash('sha512').update(data).digest(), ed25519.privateKey),
+      verifies: false,
+    },
+  ]
+  for (const { it, key, signature, verifies } of table) {
+    const trusted = trustedKeyOf(key, 'key')
+    t.equal(verifyWithKey(trusted, data, signature), verifies, it)
+    t.equal(verifyWithKey(trusted, Buffer.from('other'), signature), false, `${it}: other data`)
+  }
+})
+
+t.test('case 44: lax encodings of a signature are none', async t => {
+  const trusted = trustedKeyOf(p256.publicKey, 'key')
+  const good = sign('sha256', data, p256.privateKey)
+  const p1363 = sign('sha256', data, { key: p256.privateKey, dsaEncoding: 'ieee-p1363' })
+  const table = [
+    { it: 'empty', signature: Buffer.alloc(0) },
+    { it: 'a byte too many', signature: Buffer.concat([good, Buffer.of(0)]) },
+    { it: 'twice', signature: Buffer.concat([good, good]) },
+    { it: 'IEEE P1363', signature: p1363 },
+    { it: 'zeroes', signature: Buffer.from('3006020100020100', 'hex') },
+    { it: 'cut', signature: good.subarray(0, -1) },
+  ]
+  t.equal(verifyWithKey(trusted, data, good), true)
+  for (const { it, signature } of table) t.equal(verifyWithKey(trusted, data, signature), false, it)
+  const edwards = trustedKeyOf(ed25519.publicKey, 'key')
+  for (const length of [0, 1, 63, 65, 1000])
+    t.equal(verifyWithKey(edwards, data, Buffer.alloc(length)), false, `Ed25519, ${length} bytes`)
+})
+
+t.test('kinds and strengths that are not taken are refused when the key is loaded (case 47)', async t => {
+  const table = [
+    { it: 'RSA 1024', key: generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey },
+    {
+      it: 'RSA with exponent 3',
+      key: generateKeyPairSync('rsa', { modulusLength: 2048, publicExponent: 3 }).publicKey,
+    },
+    { it: 'secp256k1', key: generateKeyPairSync('ec', { namedCurve: 'secp256k1' }).publicKey },
+    { it: 'P-192', key: generateKeyPairSync('ec', { namedCurve: 'prime192v1' }).publicKey },
+    { it: 'DSA', key: generateKeyPairSync('dsa', { modulusLength: 2048, divisorLength: 256 }).publicKey },
+    { it: 'Ed448', key: generateKeyPairSync('ed448').publicKey },
+    { it: 'X25519', key: generateKeyPairSync('x25519').publicKey },
+  ]
+  for (const { it, key } of table) t.throws(() => parse(pem(key)), { name: 'KeyError', code: 'UNSUPPORTED_KEY' }, it)
+})
+
+t.test('a key file is one public key and nothing else (case 48)', async t => {
+  const good = pem(p256.publicKey)
+  const privatePem = String(p256.privateKey.export({ type: 'pkcs8', format: 'pem' }))
+  const table = [
+    { it: 'empty', text: '', code: 'NOT_A_PUBLIC_KEY' },
+    { it: 'text', text: 'hello', code: 'NOT_A_PUBLIC_KEY' },
+    { it: 'two keys', text: good + good, code: 'NOT_A_PUBLIC_KEY' },
+    { it: 'text before it', text: `# key\n${good}`, code: 'NOT_A_PUBLIC_KEY' },
+    { it: 'text after it', text: `${good}x`, code: 'NOT_A_PUBLIC_KEY' },
+    { it: 'a private key', text: privatePem, code: 'PRIVATE_KEY' },
+    { it: 'a private key beside it', text: good + privatePem, code: 'PRIVATE_KEY' },
+    { it: 'a certificate', text: good.replaceAll('PUBLIC KEY', 'CERTIFICATE'), code: 'NOT_A_PUBLIC_KEY' },
+    { it: 'half a key', text: good.replace(/\n[^\n]+\n-----END/, '\n-----END'), code: 'NOT_A_PUBLIC_KEY' },
+    {
+      it: 'trailing bytes inside',
+      text: pemOf(Buffer.concat([p256.publicKey.export({ type: 'spki', format: 'der' }), Buffer.of(0)])),
+      code: 'NOT_A_PUBLIC_KEY',
+    },
+    { it: 'too large', text: good + ' '.repeat(70_000), code: 'NOT_A_PUBLIC_KEY' },
+  ]
+  for (const { it, text, code } of table) {
+    t.throws(() => parse(text), { code }, it)
+    try {
+      parse(text)
+    } catch (error) {
+      t.ok(error instanceof KeyError && !error.message.includes('MI'), `${it}: nothing of the key is quoted`)
+    }
+  }
+  t.equal(parse(good).algorithm, 'ecdsa-p256')
+  t.equal(parse(good.replaceAll('\n', '\r\n')).fingerprint, parse(good).fingerprint, 'CRLF is no other key')
+  t.equal(createPrivateKey(privatePem).type, 'private', 'the private key of this table is a real one')
+})
+
+function pemOf(der: Buffer): string {
+  return `-----BEGIN PUBLIC KEY-----\n${der.toString('base64')}\n-----END PUBLIC KEY-----\n`
+}
