@@ -9,7 +9,7 @@ type KeyRow = { readonly scope: string; readonly key: string; readonly from: str
 export async function listKeys(configFile: string, format: 'table' | 'json', terminal: Terminal): Promise<number> {
   return withEngine(configFile, terminal, async ({ snapshots }) => {
     const rows = keyRows(await snapshots.current())
-    terminal.stdout(format === 'json' ? `${JSON.stringify(rows, undefined, 2)}\n` : table(rows))
+    terminal.stdout(format === 'json' ? `${JSON.stringify(rows, undefined, 2)}\n` : keyTable(rows))
     return EXIT.ok
   })
 }
@@ -37,7 +37,7 @@ function rowsOf(scope: string, requirement: Requirement, snapshot: Snapshot): re
   })
 }
 
-function table(rows: readonly KeyRow[]): string {
+export function keyTable(rows: readonly KeyRow[]): string {
   if (rows.length === 0) return 'the policy names no keys\n'
   const lines = [{ scope: 'SCOPE', key: 'KEY', from: 'FROM', fingerprint: 'FINGERPRINT (SHA-256 of the DER)' }, ...rows]
   const width = (column: 'scope' | 'key' | 'from'): number => Math.max(...lines.map(row => row[column].length))

@@ -1,19 +1,23 @@
 import { resolve } from 'node:path'
 import { formatProblem } from '../json/decode.ts'
 import { parsePolicy } from '../policy/parse-policy.ts'
+import { openAskBroker } from '../assembly/open-snapshot-keeper.ts'
+import { ConfigError, loadConfig } from '../config/load-config.ts'
 import { loadSnapshot } from '../trust/load-snapshot.ts'
 import { readLocalFile } from '../trust/local-file.ts'
 import { TrustError } from '../trust/trust-error.ts'
+import { keyRows, keyTable } from './keys.ts'
 import { EXIT, type Terminal } from './terminal.ts'
 
+/** Whether the keys that the policy names are read as well, and whose key broker is asked for what is not on the disk. */
+export type CheckDepth =
+  { readonly keys: 'ignore' } | { readonly keys: 'follow'; readonly configFile: string | undefined }
+
+const LOAD_MS = 60_000
 const MAX_POLICY_BYTES = 64 * 1024 * 1024
 
 /** `sealgate policy check FILE`: every error with path, line and column; warnings where something is probably not meant. */
-export async function checkPolicy(
-  file: string,
-  depth: 'policy-only' | 'with-keys',
-  terminal: Terminal,
-): Promise<number> {
+export async function checkPolicy(file: string, depth: CheckDepth, terminal: Terminal): Promise<number> {
   try {
     const { bytes } = await readLocalFile(resolve(file), MAX_POLICY_BYTES)
     if (bytes === undefined) {
@@ -26,15 +30,25 @@ export async function checkPolicy(
       return EXIT.failed
     }
     for (const warning of parsed.value.warnings) terminal.stdout(`${file}: warning: ${warning}\n`)
-    if (depth === 'with-keys') {
-      const options = { policy: { kind: 'file', path: resolve(file) }, settings: [], askBroker: undefined } as const
-      await loadSnapshot(options, AbortSignal.timeout(60_000))
-    }
+    if (depth.keys === 'follow') await followKeys(file, depth.configFile, terminal)
     terminal.stdout(`${file}: a valid policy\n`)
     return EXIT.ok
   } catch (error) {
-    if (!(error instanceof TrustError)) throw error
+    if (!(error instanceof TrustError || error instanceof ConfigError)) throw error
     for (const problem of error.problems) terminal.stderr(`${problem}\n`)
     return EXIT.failed
+  }
+}
+
+/** Loads the policy with all its keys, as the gate would, and lists them. @throws TrustError, ConfigError */
+async function followKeys(file: string, configFile: string | undefined, terminal: Terminal): Promise<void> {
+  const keyBroker = configFile === undefined ? undefined : (await loadConfig(configFile)).keyBroker
+  const broker = keyBroker && openAskBroker(keyBroker)
+  try {
+    const options = { policy: { kind: 'file', path: resolve(file) }, settings: [], askBroker: broker?.ask } as const
+    const { snapshot } = await loadSnapshot(options, AbortSignal.timeout(LOAD_MS))
+    terminal.stdout(keyTable(keyRows(snapshot)))
+  } finally {
+    broker?.close()
   }
 }

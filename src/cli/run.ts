@@ -54,10 +54,15 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     .command('check')
     .argument('<file>', 'policy.json (containers-policy.json(5))')
     .description('check a policy file: every error with its JSON path, line and column')
-    .option('--keys', 'also read the keys it names from the local disk')
+    .option('--keys', 'also read the keys it names, and list them')
+    .option(CONFIG_FLAG, 'with --keys: ask the key broker of this configuration for what is not on the disk')
     .addHelpText('after', '\nExit code: 0 usable (warnings may be printed), 1 not usable.')
-    .action(async (file: string, options: { keys?: boolean }) => {
-      exitCode = await checkPolicy(file, options.keys === true ? 'with-keys' : 'policy-only', terminal)
+    .action(async (file: string, options: { keys?: boolean; config?: string }) => {
+      const depth =
+        options.keys === true
+          ? ({ keys: 'follow', configFile: options.config } as const)
+          : ({ keys: 'ignore' } as const)
+      exitCode = await checkPolicy(file, depth, terminal)
     })
 
   program

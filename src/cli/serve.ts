@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url'
-import { createGate } from '../app.ts'
+import { createGate, type Gate } from '../app.ts'
 import type { Config } from '../config/config.ts'
 import { ConfigError, loadConfig } from '../config/load-config.ts'
-import { createLogger } from '../observe/logger.ts'
+import { createLogger, type Logger } from '../observe/logger.ts'
 import { messageOf } from '../trust/trust-error.ts'
 import { demoGuide } from './demo-guide.ts'
 import { EXIT, type Terminal } from './terminal.ts'
@@ -12,15 +12,17 @@ const DEMO_CONFIG = fileURLToPath(new URL('../../config/demo.yaml', import.meta.
 /** Runs the gate until it is asked to stop. Without a configuration file it serves its demo, and says what to try. */
 export async function serve(configFile: string | undefined, terminal: Terminal): Promise<number> {
   let config: Config
+  let logger: Logger
+  let gate: Gate
   try {
     config = await loadConfig(configFile ?? DEMO_CONFIG)
+    logger = createLogger(config.log)
+    gate = await createGate(config, logger)
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     terminal.stderr(`sealgate: ${error.message}\n`)
     return EXIT.failed
   }
-  const logger = createLogger(config.log)
-  const gate = await createGate(config, logger)
   const stopped = new Promise<void>(resolve => terminal.onSignal(resolve))
   try {
     await gate.engine.snapshots.start()

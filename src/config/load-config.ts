@@ -59,8 +59,21 @@ export function withAbsolutePaths(config: Config, base: string): Config {
     admin: socket(config.admin),
     policy: typeof config.policy === 'string' ? at(config.policy) : config.policy,
     registries,
+    ...(config.keyBroker === undefined ? {} : { keyBroker: withAbsoluteBrokerPath(config.keyBroker, base) }),
     ...(config.lookaside === undefined ? {} : { lookaside: resolve(base, config.lookaside) }),
   }
+}
+
+/** A resources file or a socket; the other addresses are no paths. */
+function withAbsoluteBrokerPath(
+  broker: NonNullable<Config['keyBroker']>,
+  base: string,
+): NonNullable<Config['keyBroker']> {
+  const { kind, address } = broker
+  if (address === undefined) return broker
+  if (kind === 'offline-fs') return { ...broker, address: resolve(base, address) }
+  const socket = /^unix:(?!\/\/)(.+)$/.exec(address)?.[1]
+  return socket === undefined ? broker : { ...broker, address: `unix:${resolve(base, socket)}` }
 }
 
 function withAbsoluteRegistryPaths(registry: RegistryConfig, base: string): RegistryConfig {

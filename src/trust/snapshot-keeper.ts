@@ -19,6 +19,8 @@ export type KeeperOptions = SnapshotOptions & {
     readonly loadMs: number
   }
   readonly onEvent: (event: KeeperEvent) => void
+  /** Lets go of the broker. */
+  readonly onClose: () => void
 }
 
 export type KeeperEvent =
@@ -96,6 +98,7 @@ export class SnapshotKeeper {
 
   close(): void {
     this.#closing.abort()
+    this.#options.onClose()
   }
 
   #tooOld(): boolean {

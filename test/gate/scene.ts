@@ -60,6 +60,6 @@ export async function get(url: string, init?: RequestInit): Promise<Answer> {
   const body = Buffer.from(await response.arrayBuffer())
   const isError =
     response.headers.get('content-type')?.startsWith('application/json') === true && response.status >= 400
-  const error = isError && body.length > 0 ? JSON.parse(body.toString()).errors[0] : undefined
+  const error = isError && body.length > 0 ? JSON.parse(body.toString()).errors?.[0] : undefined
   return { status: response.status, headers: response.headers, body, code: error?.code, message: error?.message }
 }

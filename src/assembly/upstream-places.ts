@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
-import type { RegistryConfig, UrlRegistryConfig } from './config/config.ts'
-import { ConfigError } from './config/load-config.ts'
-import type { RegistryHost } from './reference/repository.ts'
-import type { UpstreamPlace } from './upstream/open-upstreams.ts'
-import type { Credentials } from './upstream/token-client.ts'
+import type { RegistryConfig, UrlRegistryConfig } from '../config/config.ts'
+import { ConfigError } from '../config/load-config.ts'
+import type { RegistryHost } from '../reference/repository.ts'
+import type { UpstreamPlace } from '../upstream/open-upstreams.ts'
+import type { Credentials } from '../upstream/token-client.ts'
 
 const MS = 1000
 

@@ -1,6 +1,6 @@
-import { UnusableContentError, type SignatureSource } from './signatures/signature-source.ts'
-import { UpstreamError } from './upstream/upstream-error.ts'
-import type { Upstream } from './upstream/upstream.ts'
+import { UnusableContentError, type SignatureSource } from '../signatures/signature-source.ts'
+import { UpstreamError } from '../upstream/upstream-error.ts'
+import type { Upstream } from '../upstream/upstream.ts'
 
 /**
  * An upstream as the place where signatures are looked for: what an upstream has, but with the wrong bytes or too many of

@@ -1,15 +1,15 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ConfigError } from './config/load-config.ts'
-import type { LookasideConfig } from './signatures/lookaside.ts'
+import { ConfigError } from '../config/load-config.ts'
+import type { LookasideConfig } from '../signatures/lookaside.ts'
 import {
   formatRegistriesDProblem,
   isRegistriesDName,
   parseRegistriesD,
   type RegistriesDFile,
-} from './signatures/registries-d.ts'
-import { readLocalFile } from './trust/local-file.ts'
-import { messageOf } from './trust/trust-error.ts'
+} from '../signatures/registries-d.ts'
+import { readLocalFile } from '../trust/local-file.ts'
+import { messageOf } from '../trust/trust-error.ts'
 
 const MAX_FILE_BYTES = 1024 * 1024
 
