@@ -80,9 +80,10 @@ function isRepoDigestOrExact(asked: ImageReference, claimed: DockerReference): b
 function remap(asked: ImageReference, prefix: string, signedPrefix: string): ImageReference | undefined {
   const name = repositoryName(asked.repository)
   if (name !== prefix && !name.startsWith(`${prefix}/`)) return asked
-  const renamed = parseDockerReference(`${signedPrefix}${name.slice(prefix.length)}`)
-  if (renamed === undefined || renamed.tag !== undefined || renamed.digest !== undefined) return undefined
-  const repository: Repository = renamed.repository
+  const signedName = `${signedPrefix}${name.slice(prefix.length)}`
+  const repository: Repository | undefined = parseDockerReference(signedName)?.repository
+  // Only a name in full form: a bare host would otherwise become a repository of Docker Hub.
+  if (repository === undefined || repositoryName(repository) !== signedName) return undefined
   return asked.by === 'tag'
     ? { by: 'tag', repository, tag: asked.tag }
     : { by: 'digest', repository, digest: asked.digest }
