@@ -94,6 +94,8 @@ const TIMEOUTS: ReadonlySet<unknown> = new Set([
   'ETIMEDOUT',
 ])
 
+const BROKEN: ReadonlySet<string> = new Set(['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'UND_ERR_HEADERS_OVERFLOW'])
+
 /** An error of a socket in the words of this folder. Only the host is named: a path may hold what a client sent. */
 export function dialError(cause: unknown, url: URL): UpstreamError {
   if (cause instanceof UpstreamError) return cause
@@ -101,13 +103,9 @@ export function dialError(cause: unknown, url: URL): UpstreamError {
   const name = cause instanceof Error ? cause.name : ''
   if (name === 'TimeoutError' || TIMEOUTS.has(code))
     return new UpstreamError('TIMED_OUT', `${url.host} did not answer in time`, { cause })
-  if (
-    typeof code === 'string' &&
-    (code.startsWith('HPE_') || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' || code === 'UND_ERR_HEADERS_OVERFLOW')
-  ) {
-    return new UpstreamError('BAD_ANSWER', `${url.host} sent a broken answer (${code})`, { cause })
+  const said = typeof code === 'string' ? code : name
+  if (name === 'HTTPParserError' || BROKEN.has(said)) {
+    return new UpstreamError('BAD_ANSWER', `${url.host} sent a broken answer (${said})`, { cause })
   }
-  return new UpstreamError('UNREACHABLE', `${url.host} cannot be reached (${typeof code === 'string' ? code : name})`, {
-    cause,
-  })
+  return new UpstreamError('UNREACHABLE', `${url.host} cannot be reached (${said})`, { cause })
 }
