@@ -48,6 +48,7 @@ export function openCdhHttp({ origin, timeoutMs }: { readonly origin: URL; reado
       const kbs = asKbs(resource)
       if (!kbs.ok) throw failure('BAD_NAME', kbs.problem)
       const deadline = AbortSignal.timeout(timeoutMs)
+      let speaksHttp = false
       try {
         const { statusCode, headers, body } = await agent.request({
           origin: origin.origin,
@@ -56,6 +57,7 @@ export function openCdhHttp({ origin, timeoutMs }: { readonly origin: URL; reado
           headers: { accept: 'application/octet-stream' },
           signal: AbortSignal.any([signal, deadline]),
         })
+        speaksHttp = true
         if (statusCode !== OK) throw await statusFailure(statusCode, body, failure)
         if (headers['content-encoding'] !== undefined) {
           body.on('error', () => undefined).destroy()
@@ -66,7 +68,7 @@ export function openCdhHttp({ origin, timeoutMs }: { readonly origin: URL; reado
         return checkResource(read.bytes, failure)
       } catch (error) {
         if (signal.aborted) throw abortError(signal, failure)
-        throw socketFailure(error, failure)
+        throw socketFailure(error, failure, { speaksHttp })
       }
     },
     describe: () => name,
@@ -111,16 +113,17 @@ const TIMEOUTS: ReadonlySet<string> = new Set([
   'ETIMEDOUT',
 ])
 
-function socketFailure(cause: unknown, failure: Failure): Error {
+function socketFailure(cause: unknown, failure: Failure, { speaksHttp }: { readonly speaksHttp: boolean }): Error {
   if (!(cause instanceof Error) || cause.name === 'KeyBrokerError') return toError(cause)
   const code = codeOf(cause)
   // A DOMException has a number for its code, and says what it is in its name.
   if (TIMEOUTS.has(code) || TIMEOUTS.has(cause.name)) return failure('TIMED_OUT', 'no answer in time', { cause })
-  if (code.startsWith('HPE_')) {
+  const unreadable = code.startsWith('HPE_') || cause.name === 'HTTPParserError'
+  if (unreadable && !speaksHttp) {
     const what = `does not speak HTTP/1.1 (${code}): a gRPC port? Then configure kind: cdh-grpc`
     return failure('WRONG_GENERATION', what, { cause })
   }
-  if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' || code === 'UND_ERR_HEADERS_OVERFLOW') {
+  if (unreadable || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' || code === 'UND_ERR_HEADERS_OVERFLOW') {
     return failure('BAD_ANSWER', `the answer is broken (${code})`, { cause })
   }
   return failure('NOT_REACHABLE', `cannot be reached (${code})`, { cause })
