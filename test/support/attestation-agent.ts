@@ -74,13 +74,7 @@ export async function startAttestationAgent(options: TestAgentOptions): Promise<
   server.addService(serviceOf(options.generation), {
     GetResource: (call: ServerUnaryCall<AgentRequest, object>, callback: sendUnaryData<object>) => {
       requests.push(call.request)
-      void answer(call.request).then(
-        bytes => callback(null, { Resource: bytes }),
-        (error: unknown) => {
-          const at = error instanceof GrpcRefusal ? error : new GrpcRefusal(status.UNKNOWN, String(error))
-          callback({ code: at.code, details: at.message, metadata: new Metadata() })
-        },
-      )
+      void reply(call.request, callback)
     },
   })
 
@@ -101,6 +95,15 @@ export async function startAttestationAgent(options: TestAgentOptions): Promise<
     const kbcs = options.kbcs ?? ['offline_fs_kbc']
     if (options.generation === 'cdh') return answerOfHub(request, load, options.aaKbcParams ?? 'offline_fs_kbc::', kbcs)
     return answerOfAgent(options.generation, request, load, kbcs)
+  }
+
+  const reply = async (request: AgentRequest, callback: sendUnaryData<object>): Promise<void> => {
+    try {
+      callback(null, { Resource: await answer(request) })
+    } catch (error) {
+      const code = error instanceof GrpcRefusal ? error.code : status.UNKNOWN
+      callback({ code, details: error instanceof Error ? error.message : String(error), metadata: new Metadata() })
+    }
   }
 
   const port = await new Promise<number>((resolve, reject) => {

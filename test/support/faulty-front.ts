@@ -1,8 +1,11 @@
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { once } from 'node:events'
 
-/** What happens to connections: `reset` breaks them at the first byte, `silence` takes bytes and never answers. */
-export type ConnectionFault = 'none' | 'reset' | 'silence' | 'not-http'
+/**
+ * What happens to connections: `reset` breaks them at the first byte; `silence` takes bytes and never answers, also on
+ * connections that are open already; `half-open` is that for open ones only, and new ones are well.
+ */
+export type ConnectionFault = 'none' | 'reset' | 'silence' | 'half-open' | 'not-http'
 
 export type Front = {
   /** host:port, or unix:/path */
@@ -21,6 +24,7 @@ export async function openFront(options: {
 }): Promise<Front> {
   let fault: ConnectionFault = 'none'
   const sockets = new Set<Socket>()
+  const silenced = new WeakSet<Socket>()
   const track = (socket: Socket): void => {
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
@@ -37,7 +41,8 @@ export async function openFront(options: {
       track(behind)
       socket.on('close', () => behind.destroy())
       behind.on('close', () => socket.destroy())
-      socket.pipe(behind).pipe(socket)
+      socket.on('data', bytes => silenced.has(socket) || behind.write(bytes))
+      behind.on('data', bytes => silenced.has(socket) || socket.write(bytes))
     })
   let server = newServer()
   let port = 0
@@ -51,7 +56,12 @@ export async function openFront(options: {
   return {
     address: options.path === undefined ? `127.0.0.1:${port}` : `unix:${options.path}`,
     setFault(next) {
+      if (fault === next) return
       fault = next
+      if (next === 'silence' || next === 'half-open') {
+        for (const socket of sockets) silenced.add(socket)
+        return
+      }
       // What is connected already would not see it.
       for (const socket of sockets) socket.destroy()
     },
