@@ -9,7 +9,7 @@ const p384 = generateKeyPairSync('ec', { namedCurve: 'P-384' })
 const p521 = generateKeyPairSync('ec', { namedCurve: 'P-521' })
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const ed25519 = generateKeyPairSync('ed25519')
-const pem = (key: KeyObject): string => String(key.export({ type: 'spki', format: 'pem' }))
+const pem = (key: KeyObject): string => key.export({ type: 'spki', format: 'pem' })
 const parse = (text: string) => parsePublicKeyPem(Buffer.from(text), 'cosign.pub')
 
 /** Node has no Ed25519ph; the raw private key is the end of its PKCS #8 form. */
@@ -134,7 +134,7 @@ t.test('kinds and strengths that are not taken are refused when the key is loade
 
 t.test('a key file is one public key and nothing else (case 48)', async t => {
   const good = pem(p256.publicKey)
-  const privatePem = String(p256.privateKey.export({ type: 'pkcs8', format: 'pem' }))
+  const privatePem = p256.privateKey.export({ type: 'pkcs8', format: 'pem' })
   const table = [
     { it: 'empty', text: '', code: 'NOT_A_PUBLIC_KEY' },
     { it: 'text', text: 'hello', code: 'NOT_A_PUBLIC_KEY' },
