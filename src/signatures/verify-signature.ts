@@ -1,5 +1,7 @@
 import { checkAttachedWithKeys, type Subject } from './attached-signature.ts'
+import { checkBundleWithKeys } from './bundle/check-with-keys.ts'
 import { checkGpgSignature } from './gpg-signature.ts'
+import type { TrustedKey } from './public-key.ts'
 import { rejected, type SignatureCheck, type UntrustedSignature } from './signature.ts'
 import type { TrustMaterial } from './trust-material.ts'
 
@@ -30,9 +32,21 @@ export async function verifySignature(args: {
         now: args.now,
       })
     case 'keys':
-      if (signature.format !== 'simple-signing') {
-        return rejected('NOT_APPLICABLE', `this version cannot verify a ${signature.format} signature`)
-      }
-      return checkAttachedWithKeys({ signature, subject, keys: trust.keys })
+      return checkWithKeys(signature, trust.keys, subject)
+  }
+}
+
+function checkWithKeys(
+  signature: Exclude<UntrustedSignature, { format: 'unusable' }>,
+  keys: readonly TrustedKey[],
+  subject: Subject,
+): SignatureCheck {
+  switch (signature.format) {
+    case 'simple-signing':
+      return checkAttachedWithKeys({ signature, subject, keys })
+    case 'bundle':
+      return checkBundleWithKeys({ untrustedBytes: signature.untrustedBytes, subject, keys })
+    case 'gpg':
+      return rejected('NOT_APPLICABLE', 'is a GPG signature, which no cosign key verifies')
   }
 }

@@ -3,6 +3,7 @@ import type { Digest } from '../reference/digest.ts'
 import type { ImageReference } from '../reference/image-reference.ts'
 import type { Repository } from '../reference/repository.ts'
 import { findLookaside, type LookasideRead } from '../signatures/find-lookaside.ts'
+import { findReferrerBundles } from '../signatures/find-referrer-bundles.ts'
 import { findSigTag, type FindLimits } from '../signatures/find-sig-tag.ts'
 import { joinFound, NOTHING_FOUND, type FoundSignatures } from '../signatures/found-signatures.ts'
 import { lookasideFor, lookasideLocation, type LookasideConfig } from '../signatures/lookaside.ts'
@@ -48,6 +49,7 @@ export function signatureFinder(
           return joinFound(
             await Promise.all([
               findSigTag(source, repository, digest, limits, signal),
+              findReferrerBundles(source, repository, digest, limits, signal),
               inLookaside(reference, digest, signal),
             ]),
           )
