@@ -150,14 +150,20 @@ t.test('faults (cases 184 to 187, 193)', async t => {
     { it: 'takes bytes and is silent', fault: { kind: 'connection', fault: 'silence' }, code: 'TIMED_OUT' },
     { it: 'resets', fault: { kind: 'connection', fault: 'reset' }, code: 'NOT_REACHABLE' },
     { it: 'is no gRPC', fault: { kind: 'connection', fault: 'not-http' }, code: 'NOT_REACHABLE' },
-    { it: 'answers nothing', fault: { kind: 'bytes', bytes: Buffer.alloc(0) }, code: 'EMPTY' },
+    { it: 'answers nothing', fault: { kind: 'bytes', bytes: Buffer.alloc(0) }, code: 'EMPTY', says: /is empty/ },
     { it: 'answers blanks', fault: { kind: 'bytes', bytes: Buffer.from(' \r\n\t') }, code: 'EMPTY' },
     {
       it: 'answers 1 MiB and a byte',
       fault: { kind: 'bytes', bytes: Buffer.alloc(MAX_RESOURCE_BYTES + 1, 'x') },
       code: 'TOO_LARGE',
+      says: /larger than 1 MiB/,
     },
-    { it: 'answers 8 MiB', fault: { kind: 'bytes', bytes: Buffer.alloc(8 << 20, 'x') }, code: 'TOO_LARGE' },
+    {
+      it: 'answers 8 MiB',
+      fault: { kind: 'bytes', bytes: Buffer.alloc(8 << 20, 'x') },
+      code: 'TOO_LARGE',
+      says: /larger than 1 MiB/,
+    },
     {
       it: 'is exhausted',
       fault: { kind: 'status', code: status.RESOURCE_EXHAUSTED, details: 'busy' },
@@ -215,6 +221,12 @@ t.test('a broker that was never there', async t => {
     code: 'NOT_REACHABLE',
     says: /cannot be reached: "connect ECONNREFUSED 127\.0\.0\.1:1"$/,
   })
+})
+
+t.test('no variable of the environment puts a proxy before the broker', async t => {
+  t.intercept(process, 'env', { value: { ...process.env, grpc_proxy: 'http://127.0.0.1:1', no_proxy: '' } })
+  const { broker } = await start(t, 'attestation-agent-2023', { generation: '2023', resources: OF_2023 })
+  t.equal(await textOf(broker, KEY), 'key of 2023')
 })
 
 t.test('an HTTP port instead', async t => {

@@ -34,6 +34,7 @@ t.test('faults (cases 184 to 187)', async t => {
     { it: 'hangs', fault: { kind: 'hang' }, code: 'TIMED_OUT' },
     { it: 'is slow', fault: { kind: 'slow', ms: 1000 }, code: 'TIMED_OUT' },
     { it: 'stops in the middle', fault: { kind: 'stall' }, code: 'TIMED_OUT' },
+    { it: 'drips', fault: { kind: 'drip', ms: 50 }, code: 'TIMED_OUT' },
     { it: 'takes bytes and is silent', fault: { kind: 'connection', fault: 'silence' }, code: 'TIMED_OUT' },
     {
       it: 'resets',
@@ -55,7 +56,7 @@ t.test('faults (cases 184 to 187)', async t => {
       says: /Resource Feature Not Enabled/,
     },
     { it: 'thinks we are far', fault: { kind: 'forbidden' }, code: 'REFUSED', says: /Forbidden.*local callers only/ },
-    { it: 'answers nothing', fault: { kind: 'bytes', bytes: Buffer.alloc(0) }, code: 'EMPTY' },
+    { it: 'answers nothing', fault: { kind: 'bytes', bytes: Buffer.alloc(0) }, code: 'EMPTY', says: /is empty/ },
     { it: 'answers blanks', fault: { kind: 'bytes', bytes: Buffer.from('\n\n') }, code: 'EMPTY' },
     {
       it: 'answers 1 MiB and a byte',

@@ -13,6 +13,8 @@ export type RestFault =
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
   /** 200, headers, some bytes, and no end. */
   | { readonly kind: 'stall' }
+  /** 200, and a byte now and then, for ever: no pause is long enough to be a time-out. */
+  | { readonly kind: 'drip'; readonly ms: number }
   | { readonly kind: 'status'; readonly code: number; readonly text: string; readonly headers?: Record<string, string> }
   /** api-server-rest is there, the confidential-data-hub behind it is not. */
   | { readonly kind: 'hub-down' }
@@ -51,6 +53,11 @@ export async function startApiServerRest(options: { readonly resources: Resource
       case 'stall':
         response.writeHead(200, { 'content-type': 'application/octet-stream' }).write('the begin')
         return
+      case 'drip': {
+        const drops = setInterval(() => response.write('x'), fault.ms)
+        response.on('close', () => clearInterval(drops))
+        return
+      }
       case 'bytes':
         return send(200, fault.bytes, { 'content-type': 'application/octet-stream' })
       case 'status':
