@@ -40,7 +40,8 @@ export function decodeSignatureAnnotation(
 ): { readonly ok: true; readonly signature: Uint8Array } | { readonly ok: false; readonly problem: string } {
   const text = signature.untrustedAnnotations.get(SIGNATURE_ANNOTATION)
   if (text === undefined) return { ok: false, problem: `the annotation ${SIGNATURE_ANNOTATION} is missing` }
-  const bytes = decodeBase64(text)
+  // Go's decoder, and so every reference, passes over line ends; some signers wrap their lines (case 42).
+  const bytes = decodeBase64(text.replace(/[\r\n]/g, ''))
   if (bytes === undefined || bytes.byteLength === 0) {
     return { ok: false, problem: `the annotation ${SIGNATURE_ANNOTATION} is not base64` }
   }

@@ -1,3 +1,4 @@
+import type { FulcioTrust, PkiTrust } from './certificate-trust.ts'
 import type { GpgKeyring } from './gpg-keyring.ts'
 import type { TrustedKey } from './public-key.ts'
 
@@ -6,6 +7,8 @@ import type { TrustedKey } from './public-key.ts'
  * `unbuilt` is a requirement that this program understands but cannot verify: it refuses, and says so.
  */
 export type TrustMaterial =
-  | { readonly by: 'keys'; readonly keys: readonly TrustedKey[] }
+  | { readonly by: 'keys'; readonly keys: readonly TrustedKey[]; readonly rekorKeys: readonly TrustedKey[] | undefined }
+  | { readonly by: 'fulcio'; readonly trust: FulcioTrust; readonly rekorKeys: readonly TrustedKey[] }
+  | { readonly by: 'pki'; readonly trust: PkiTrust }
   | { readonly by: 'gpg'; readonly keyring: GpgKeyring }
   | { readonly by: 'unbuilt'; readonly what: string }

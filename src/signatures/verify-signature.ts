@@ -1,7 +1,7 @@
+import { checkAttachedWithFulcio, checkAttachedWithLog, checkAttachedWithPki } from './attached-certificate.ts'
 import { checkAttachedWithKeys, type Subject } from './attached-signature.ts'
 import { checkBundleWithKeys } from './bundle/check-with-keys.ts'
 import { checkGpgSignature } from './gpg-signature.ts'
-import type { TrustedKey } from './public-key.ts'
 import { rejected, type SignatureCheck, type UntrustedSignature } from './signature.ts'
 import type { TrustMaterial } from './trust-material.ts'
 
@@ -32,21 +32,45 @@ export async function verifySignature(args: {
         now: args.now,
       })
     case 'keys':
-      return checkWithKeys(signature, trust.keys, subject)
+      return checkWithKeys(args, signature, trust)
+    case 'fulcio':
+      if (signature.format !== 'simple-signing') return notOfACertificate(signature)
+      return checkAttachedWithFulcio({
+        signature,
+        subject,
+        trust: trust.trust,
+        rekorKeys: trust.rekorKeys,
+        now: args.now,
+      })
+    case 'pki':
+      if (signature.format !== 'simple-signing') return notOfACertificate(signature)
+      return checkAttachedWithPki({ signature, subject, trust: trust.trust, now: args.now })
   }
 }
 
+type UsableSignature = Exclude<UntrustedSignature, { format: 'unusable' }>
+
 function checkWithKeys(
-  signature: Exclude<UntrustedSignature, { format: 'unusable' }>,
-  keys: readonly TrustedKey[],
-  subject: Subject,
+  { subject, now }: { readonly subject: Subject; readonly now: Date },
+  signature: UsableSignature,
+  { keys, rekorKeys }: Extract<TrustMaterial, { by: 'keys' }>,
 ): SignatureCheck {
   switch (signature.format) {
     case 'simple-signing':
-      return checkAttachedWithKeys({ signature, subject, keys })
+      return rekorKeys === undefined
+        ? checkAttachedWithKeys({ signature, subject, keys })
+        : checkAttachedWithLog({ signature, subject, keys, rekorKeys, now })
     case 'bundle':
-      return checkBundleWithKeys({ untrustedBytes: signature.untrustedBytes, subject, keys })
+      if (rekorKeys === undefined)
+        return checkBundleWithKeys({ untrustedBytes: signature.untrustedBytes, subject, keys })
+      return rejected('NOT_APPLICABLE', 'is a sigstore bundle, whose log entry this version cannot check')
     case 'gpg':
       return rejected('NOT_APPLICABLE', 'is a GPG signature, which no cosign key verifies')
   }
+}
+
+function notOfACertificate({ format }: UsableSignature): SignatureCheck {
+  const what =
+    format === 'bundle' ? 'a sigstore bundle, whose certificate this version cannot check' : 'a GPG signature'
+  return rejected('NOT_APPLICABLE', `is ${what}`)
 }

@@ -1,8 +1,10 @@
 import { shortName } from '../policy/format.ts'
-import type { MaterialSource, Requirement } from '../policy/policy.ts'
+import type { MaterialSource, Requirement, SigstoreSigner } from '../policy/policy.ts'
+import { parseCaCertificates } from '../signatures/certificate-trust.ts'
 import { parseGpgKeyring, type GpgKeyring } from '../signatures/gpg-keyring.ts'
 import { parsePublicKeyPem, type TrustedKey } from '../signatures/public-key.ts'
 import type { TrustMaterial } from '../signatures/trust-material.ts'
+import type { Certificate } from '../signatures/x509/certificate.ts'
 import { materialKey, type LoadedMaterial, type MaterialKind } from './snapshot.ts'
 
 /**
@@ -51,6 +53,35 @@ export function trustPreparer(
     })
   }
 
+  function sigstoreTrust(signer: SigstoreSigner): TrustMaterial {
+    switch (signer.by) {
+      case 'keys':
+        return {
+          by: 'keys',
+          keys: keysOf('cosign-key', signer.keys),
+          rekorKeys: signer.rekorKeys && keysOf('rekor-key', signer.rekorKeys),
+        }
+      case 'fulcio': {
+        const { oidcIssuer, subjectEmail } = signer
+        const trust = { roots: certificatesOf(signer.ca), oidcIssuer, subjectEmail }
+        return { by: 'fulcio', trust, rekorKeys: keysOf('rekor-key', signer.rekorKeys) }
+      }
+      case 'pki': {
+        const { subjectEmail, subjectHostname } = signer
+        const intermediates = signer.caIntermediates === undefined ? [] : certificatesOf(signer.caIntermediates)
+        return {
+          by: 'pki',
+          trust: { roots: certificatesOf(signer.caRoots), intermediates, subjectEmail, subjectHostname },
+        }
+      }
+    }
+  }
+
+  function certificatesOf(source: MaterialSource): readonly Certificate[] {
+    const name = source.from === 'data' ? source.field : source.places.map(shortName).join(', ')
+    return bytesOf('ca', source).flatMap(bytes => parseCaCertificates(bytes, name))
+  }
+
   return async requirement => {
     switch (requirement.type) {
       case 'insecureAcceptAnything':
@@ -60,12 +91,8 @@ export function trustPreparer(
       case 'signedBy':
         if (requirement.keyType !== 'GPGKeys') return { by: 'unbuilt', what: `signedBy with ${requirement.keyType}` }
         return { by: 'gpg', keyring: await keyringOf(requirement.keyring) }
-      case 'sigstoreSigned': {
-        const { signer } = requirement
-        if (signer.by !== 'keys') return { by: 'unbuilt', what: signer.by }
-        const keys = keysOf('cosign-key', signer.keys)
-        return signer.rekorKeys === undefined ? { by: 'keys', keys } : { by: 'unbuilt', what: signer.rekorKeys.field }
-      }
+      case 'sigstoreSigned':
+        return sigstoreTrust(requirement.signer)
     }
   }
 }

@@ -1,0 +1,115 @@
+import { createHash } from 'node:crypto'
+import { decodeBase64 } from '../json/base64.ts'
+import { decodeJson, formatProblem, type JsonCursor } from '../json/decode.ts'
+import { verifyWithKey, type TrustedKey } from './public-key.ts'
+import { pemBlocks } from './x509/pem.ts'
+
+/** What a log entry must be bound to. */
+export type LoggedSignature = {
+  readonly payload: Uint8Array
+  readonly signature: Uint8Array
+  /** The signer as the entry has to name it: a public key (SPKI) or a certificate, as DER. */
+  readonly signer: { readonly label: 'PUBLIC KEY' | 'CERTIFICATE'; readonly der: Uint8Array }
+}
+
+export type RekorVerdict =
+  { readonly ok: true; readonly loggedAt: Date } | { readonly ok: false; readonly problem: string }
+
+const LIMITS = { maxBytes: 1024 * 1024, maxDepth: 8 }
+const CLOCK_SKEW_MS = 5 * 60 * 1000
+
+/**
+ * Checks the `dev.sigstore.cosign/bundle` annotation: Rekor's signed entry timestamp over an entry, and that the entry is
+ * about this payload, this signature and this signer. Without the binding any genuine entry would do (CVE-2022-23649,
+ * CVE-2026-22703; cases 1 to 4, 67).
+ */
+export function checkRekorSet(args: {
+  readonly untrustedSet: Uint8Array
+  readonly logged: LoggedSignature
+  readonly rekorKeys: readonly TrustedKey[]
+  readonly now: Date
+}): RekorVerdict {
+  const decoded = decodeJson(args.untrustedSet, decodeSet, LIMITS)
+  if (!decoded.ok) return refuse(`its log entry cannot be read: ${formatProblem(decoded.problems[0])}`)
+  const { timestamp, body, integratedTime, logIndex, logId } = decoded.value
+  // RFC 8785: keys in order, no blanks; base64, hex and whole numbers need no escapes.
+  const signed = `{"body":"${body}","integratedTime":${integratedTime},"logID":"${logId}","logIndex":${logIndex}}`
+  if (!args.rekorKeys.some(key => verifyWithKey(key, Buffer.from(signed), timestamp))) {
+    return refuse(`its log entry is not signed by ${args.rekorKeys.map(key => key.name).join(' or ')}`)
+  }
+  const problem = bindingProblem(Buffer.from(body, 'base64'), args.logged)
+  if (problem !== undefined) return refuse(problem)
+  const loggedAt = new Date(integratedTime * 1000)
+  if (loggedAt.getTime() > args.now.getTime() + CLOCK_SKEW_MS) return refuse('its log entry is from the future')
+  return { ok: true, loggedAt }
+}
+
+type SignedEntry = {
+  readonly timestamp: Uint8Array
+  /** Base64 text, as it is signed. */
+  readonly body: string
+  /** Seconds since 1970. */
+  readonly integratedTime: number
+  readonly logIndex: number
+  readonly logId: string
+}
+
+function decodeSet(root: JsonCursor): SignedEntry | undefined {
+  const top = root.object({ required: ['SignedEntryTimestamp', 'Payload'] })
+  const payload = top?.Payload.object({ required: ['body', 'integratedTime', 'logIndex', 'logID'] })
+  if (top === undefined || payload === undefined) return undefined
+  const timestamp = decodeBytes(top.SignedEntryTimestamp)
+  const body = decodeBytes(payload.body)
+  const integratedTime = payload.integratedTime.integer(0, 8.64e12)
+  const logIndex = payload.logIndex.integer(0)
+  const logId = payload.logID.string()
+  if (logId !== undefined && !/^[0-9a-f]{64}$/.test(logId)) payload.logID.fail('is not the id of a log')
+  if (!timestamp || !body || integratedTime === undefined || logIndex === undefined || logId === undefined)
+    return undefined
+  return { timestamp, body: Buffer.from(body).toString('base64'), integratedTime, logIndex, logId }
+}
+
+function decodeBytes(cursor: JsonCursor): Uint8Array | undefined {
+  const text = cursor.nonEmptyString()
+  return text === undefined ? undefined : (decodeBase64(text) ?? cursor.fail('is not base64'))
+}
+
+type HashedRekord = { readonly hash: string; readonly signature: Uint8Array; readonly signer: Uint8Array }
+
+/** Whether the entry's body (hashedrekord 0.0.1) is about something else than what was signed here. */
+function bindingProblem(body: Uint8Array, logged: LoggedSignature): string | undefined {
+  const decoded = decodeJson(body, decodeHashedRekord, LIMITS)
+  if (!decoded.ok) return `its log entry cannot be read: ${formatProblem(decoded.problems[0])}`
+  const { hash, signature, signer } = decoded.value
+  if (hash !== createHash('sha256').update(logged.payload).digest('hex'))
+    return 'its log entry is about another payload'
+  if (!Buffer.from(signature).equals(logged.signature)) return 'its log entry is about another signature'
+  const [block, another] = pemBlocks(Buffer.from(signer).toString('latin1'), logged.signer.label) ?? []
+  if (block === undefined || another !== undefined || !block.equals(logged.signer.der)) {
+    return 'its log entry is about another signer'
+  }
+  return undefined
+}
+
+function decodeHashedRekord(root: JsonCursor): HashedRekord | undefined {
+  const top = root.object({ required: ['apiVersion', 'kind', 'spec'] })
+  const spec = top?.spec.object({ required: ['data', 'signature'] })
+  const hash = spec?.data.object({ required: ['hash'] })?.hash.object({ required: ['algorithm', 'value'] })
+  const signature = spec?.signature.object({ required: ['content', 'publicKey'] })
+  const signer = signature?.publicKey.object({ required: ['content'] })
+  if (!top || !hash || !signature || !signer) return undefined
+  if (top.kind.string() !== 'hashedrekord' || top.apiVersion.string() !== '0.0.1') {
+    return top.kind.fail('is not a hashedrekord of version 0.0.1')
+  }
+  if (hash.algorithm.string() !== 'sha256') return hash.algorithm.fail('is not sha256')
+  const value = hash.value.string()
+  const content = decodeBytes(signature.content)
+  const publicKey = decodeBytes(signer.content)
+  return value !== undefined && content && publicKey
+    ? { hash: value, signature: content, signer: publicKey }
+    : undefined
+}
+
+function refuse(problem: string): RekorVerdict {
+  return { ok: false, problem }
+}
