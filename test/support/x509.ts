@@ -1,0 +1,136 @@
+import { createHash, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
+
+/** A certificate authority of the test's own: certificates written byte by byte, so that each can be wrong in one way. */
+export type Authority = { readonly name: string; readonly keys: KeyPair; readonly der: Buffer }
+export type KeyPair = { readonly publicKey: KeyObject; readonly privateKey: KeyObject }
+
+export type CertificateOptions = {
+  readonly subject?: string
+  readonly issuer?: Authority
+  readonly keys?: KeyPair
+  readonly notBefore?: Date
+  readonly notAfter?: Date
+  readonly extensions?: readonly Buffer[]
+  /** The signature algorithm's hash. */
+  readonly hash?: 'sha256' | 'sha1'
+}
+
+const HOUR = 3_600_000
+
+export function newKeys(): KeyPair {
+  return generateKeyPairSync('ec', { namedCurve: 'P-256' })
+}
+
+/** A certificate; self-signed without an issuer. */
+export function issue(options: CertificateOptions): Authority {
+  const keys = options.keys ?? newKeys()
+  const name = options.subject ?? 'test'
+  const { issuer = { name, keys } } = options
+  const hash = options.hash ?? 'sha256'
+  const algorithm = sequence(oid(hash === 'sha256' ? '1.2.840.10045.4.3.2' : '1.2.840.10045.4.1'))
+  const now = Date.now()
+  const tbs = sequence(
+    tlv(0xa0, integer(2)),
+    tlv(
+      0x02,
+      Buffer.concat([Buffer.of(1), createHash('sha256').update(String(Math.random())).digest().subarray(0, 8)]),
+    ),
+    algorithm,
+    distinguishedName(issuer.name),
+    sequence(time(options.notBefore ?? new Date(now - HOUR)), time(options.notAfter ?? new Date(now + HOUR))),
+    distinguishedName(name),
+    keys.publicKey.export({ type: 'spki', format: 'der' }),
+    tlv(0xa3, sequence(...(options.extensions ?? []))),
+  )
+  const signature = sign(hash, tbs, issuer.keys.privateKey)
+  return { name, keys, der: sequence(tbs, algorithm, tlv(0x03, Buffer.concat([Buffer.of(0), signature]))) }
+}
+
+/** A CA, with the extensions that make it one. */
+export function authority(subject: string, options: CertificateOptions = {}): Authority {
+  return issue({ subject, extensions: [basicConstraints(true), keyUsage(0x06)], ...options })
+}
+
+export function pem({ der }: Pick<Authority, 'der'>): string {
+  const lines = der.toString('base64').match(/.{1,64}/g) ?? []
+  return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`
+}
+
+export const OID = {
+  codeSigning: '1.3.6.1.5.5.7.3.3',
+  serverAuth: '1.3.6.1.5.5.7.3.1',
+  issuerV1: '1.3.6.1.4.1.57264.1.1',
+  issuerV2: '1.3.6.1.4.1.57264.1.8',
+} as const
+
+export function extension(id: string, value: Buffer, critical = false): Buffer {
+  return sequence(oid(id), ...(critical ? [tlv(0x01, Buffer.of(0xff))] : []), tlv(0x04, value))
+}
+
+export function basicConstraints(ca: boolean, pathLength?: number): Buffer {
+  const parts = ca ? [tlv(0x01, Buffer.of(0xff)), ...(pathLength === undefined ? [] : [integer(pathLength)])] : []
+  return extension('2.5.29.19', sequence(...parts), true)
+}
+
+/** The first byte of the usage bits: 0x80 digitalSignature, 0x04 keyCertSign, 0x02 cRLSign. */
+export function keyUsage(bits: number): Buffer {
+  return extension('2.5.29.15', tlv(0x03, Buffer.of(0, bits)), true)
+}
+
+export function extendedKeyUsage(...ids: readonly string[]): Buffer {
+  return extension('2.5.29.37', sequence(...ids.map(oid)))
+}
+
+export type Name =
+  { readonly email: string } | { readonly dns: string } | { readonly uri: string } | { readonly other: string }
+
+export function alternativeNames(...names: readonly Name[]): Buffer {
+  const encoded = names.map(name => {
+    if ('email' in name) return tlv(0x81, Buffer.from(name.email))
+    if ('dns' in name) return tlv(0x82, Buffer.from(name.dns))
+    if ('uri' in name) return tlv(0x86, Buffer.from(name.uri))
+    return tlv(0xa0, Buffer.concat([oid('1.2.3.4'), tlv(0xa0, utf8(name.other))]))
+  })
+  return extension('2.5.29.17', sequence(...encoded), true)
+}
+
+export function utf8(text: string): Buffer {
+  return tlv(0x0c, Buffer.from(text))
+}
+
+export function tlv(tag: number, value: Buffer): Buffer {
+  const { length } = value
+  const size =
+    length < 0x80
+      ? Buffer.of(length)
+      : length < 0x100
+        ? Buffer.of(0x81, length)
+        : Buffer.of(0x82, length >> 8, length & 0xff)
+  return Buffer.concat([Buffer.of(tag), size, value])
+}
+
+function sequence(...parts: readonly Buffer[]): Buffer {
+  return tlv(0x30, Buffer.concat(parts))
+}
+
+function integer(value: number): Buffer {
+  return tlv(0x02, Buffer.of(value))
+}
+
+function oid(text: string): Buffer {
+  const [first = 0, second = 0, ...rest] = text.split('.').map(Number)
+  const bytes = [first * 40 + second, ...rest].flatMap(arc => {
+    const groups = [arc & 0x7f]
+    for (let left = arc >>> 7; left > 0; left >>>= 7) groups.unshift((left & 0x7f) | 0x80)
+    return groups
+  })
+  return tlv(0x06, Buffer.from(bytes))
+}
+
+function distinguishedName(commonName: string): Buffer {
+  return sequence(tlv(0x31, sequence(oid('2.5.4.3'), utf8(commonName))))
+}
+
+function time(date: Date): Buffer {
+  return tlv(0x18, Buffer.from(`${date.toISOString().replace(/[-:T]|\.\d+/g, '')}`))
+}
