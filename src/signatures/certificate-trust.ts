@@ -116,7 +116,8 @@ const ISSUER_V1 = '1.3.6.1.4.1.57264.1.1'
 const ISSUER_V2 = '1.3.6.1.4.1.57264.1.8'
 const UTF8_STRING = 0x0c
 
-function oidcIssuerOf(
+/** The OIDC issuer on whose word a certificate was issued, by Fulcio's extensions. */
+export function oidcIssuerOf(
   leaf: Certificate,
 ): { readonly ok: true; readonly value: string } | { readonly ok: false; readonly problem: string } {
   const v1 = leaf.extensions.get(ISSUER_V1)?.value
