@@ -1,0 +1,149 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { connect } from 'node:net'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { createLogger } from '../../src/observe/logger.ts'
+import { startEvilRegistry } from '../support/evil-registry.ts'
+import { startGate, temporaryDirectory, writePolicy } from '../support/gate.ts'
+import { blobOf, ecdsaSigner, imageOf } from '../support/signer.ts'
+import { get, signedPolicy } from './scene.ts'
+
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+
+/** Starts the program as its user does, and waits until it says that it listens. */
+async function startProgram(
+  t: { teardown: (handler: () => unknown) => void },
+  config: string,
+): Promise<{ child: ChildProcess; url: string; output: () => string }> {
+  const child = spawn(process.execPath, [MAIN, 'serve', '--config', config], { stdio: ['ignore', 'pipe', 'pipe'] })
+  t.teardown(() => child.kill('SIGKILL'))
+  let text = ''
+  const url = await new Promise<string>((resolve, reject) => {
+    const listen = (chunk: Buffer): void => {
+      text += chunk.toString()
+      const [, found] = /"registry":"(http:[^"]+)"/.exec(text) ?? []
+      if (found !== undefined) resolve(found)
+    }
+    child.stdout?.on('data', listen)
+    child.stderr?.on('data', listen)
+    child.once('exit', () => reject(new Error(text)))
+  })
+  return { child, url, output: () => text }
+}
+
+t.test('SIGTERM lets pulls finish, then the program ends by itself with 0', async t => {
+  const registry = await startEvilRegistry(t)
+  const directory = temporaryDirectory(t)
+  const signer = ecdsaSigner()
+  writeFileSync(join(directory, 'cosign.pub'), signer.publicPem)
+  writePolicy(directory, signedPolicy('cosign.pub'))
+  const config = join(directory, 'sealgate.yaml')
+  writeFileSync(
+    config,
+    `listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\npolicy: policy.json\nshutdownSeconds: 10\nregistries:\n  example.org: { url: "${registry.url}" }\n`,
+  )
+  const blob = blobOf(Buffer.alloc(200_000, 7))
+  registry.blobs.set(`test ${blob.digest}`, blob)
+  registry.script = (request, response) => {
+    if (request.url?.includes('/blobs/') !== true) return false
+    response.writeHead(200, { 'content-length': blob.size })
+    response.write(blob.bytes.subarray(0, 100_000))
+    setTimeout(() => response.end(blob.bytes.subarray(100_000)), 500)
+    return true
+  }
+  const { child, url } = await startProgram(t, config)
+  const pull = get(`${url}/v2/example.org/test/blobs/${blob.digest}`)
+  await new Promise(resolve => setTimeout(resolve, 150))
+  const ended = new Promise<number | null>(resolve => child.once('exit', resolve))
+  child.kill('SIGTERM')
+  const answer = await pull
+  t.equal(answer.status, 200)
+  t.ok(answer.body.equals(blob.bytes), 'the blob under way arrives whole')
+  t.equal(await ended, 0)
+  await t.rejects(get(`${url}/v2/`), 'and nobody is served any more')
+})
+
+t.test('one line a decision, with what it takes to understand it, and nothing secret', async t => {
+  const lines: string[] = []
+  const logger = createLogger('info', { write: (line: string) => void lines.push(line) })
+  const registry = await startEvilRegistry(t)
+  const signer = ecdsaSigner()
+  const directory = temporaryDirectory(t)
+  writeFileSync(join(directory, 'cosign.pub'), signer.publicPem)
+  const { url } = await startGate(
+    t,
+    {
+      policy: writePolicy(directory, signedPolicy('cosign.pub')),
+      registries: { 'example.org': { url: registry.url, username: 'reader', password: 's3cret-password' } },
+    },
+    logger,
+  )
+  registry.putSigned('test', '1', signer, 'example.org')
+  registry.put('unsigned', imageOf('unsigned'), '1')
+  registry.script = (request, response) => {
+    if (request.headers.authorization !== undefined) return false
+    response.writeHead(401, { 'www-authenticate': 'Basic' }).end()
+    return true
+  }
+  const secret = { headers: { authorization: `Bearer client-s3cret` } }
+  for (const name of ['test', 'test', 'unsigned'])
+    await get(`${url}/v2/example.org/${name}/manifests/1?x=query-s3cret`, secret)
+  const decisions = lines.map(line => JSON.parse(line)).filter(line => line.verdict !== undefined)
+  t.match(decisions, [
+    {
+      verdict: 'accepted',
+      reference: 'example.org/test:1',
+      scope: 'example.org',
+      signers: ['cosign.pub'],
+      client: '127.0.0.1',
+      cache: 'miss',
+    },
+    { verdict: 'accepted', cache: 'hit' },
+    {
+      verdict: 'refused',
+      reference: 'example.org/unsigned:1',
+      reason: /needs a signature by cosign\.pub, found none/,
+      cache: 'miss',
+    },
+  ])
+  for (const line of decisions) {
+    t.match(line.digest, /^sha256:[0-9a-f]{64}$/)
+    t.type(line.durationMs, 'number')
+  }
+  t.notMatch(lines.join(''), /s3cret/, 'no password, token or query')
+})
+
+t.test('health on a port of its own', async t => {
+  const registry = await startEvilRegistry(t)
+  const directory = temporaryDirectory(t)
+  const { url, adminUrl } = await startGate(t, {
+    policy: writePolicy(directory, { default: [{ type: 'reject' }] }),
+    registries: { 'example.org': { url: registry.url } },
+  })
+  t.equal((await get(`${adminUrl}/healthz`)).status, 200)
+  t.equal((await get(`${adminUrl}/readyz`)).status, 200)
+  t.equal((await get(`${adminUrl}/explain/none`)).status, 404)
+  for (const path of ['healthz', 'readyz', 'explain/x', 'metrics'])
+    t.equal((await get(`${url}/${path}`)).status, 404, `not on the clients' port: ${path}`)
+})
+
+t.test('a client that never finishes its request holds nobody up', async t => {
+  const registry = await startEvilRegistry(t)
+  const directory = temporaryDirectory(t)
+  const { url } = await startGate(t, {
+    policy: writePolicy(directory, { default: [{ type: 'insecureAcceptAnything' }] }),
+    registries: { 'example.org': { url: registry.url } },
+  })
+  registry.put('test', imageOf('x'), '1')
+  const { hostname, port } = new URL(url)
+  const slow = Array.from({ length: 50 }, () =>
+    connect(Number(port), hostname, function (this: { write: (text: string) => void }) {
+      this.write('GET /v2/example.org/test/manifests/1 HTTP/1.1\r\nHost: a\r\n')
+    }),
+  )
+  t.teardown(() => slow.forEach(socket => socket.destroy()))
+  await new Promise(resolve => setTimeout(resolve, 50))
+  t.equal((await get(`${url}/v2/example.org/test/manifests/1`)).status, 200)
+})
