@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { imageOf, payloadOf, sigManifest, signatureLayer, sigTag, type Blob, type Signer } from './signer.ts'
+import { imageOf, OCI_INDEX, payloadOf, sigManifest, signatureLayer, sigTag, type Blob, type Signer } from './signer.ts'
 
 type Teardown = { readonly teardown: (handler: () => unknown) => void }
 
@@ -17,7 +18,17 @@ export class EvilRegistry {
   readonly requests: string[] = []
   readonly headers: IncomingMessage['headers'][] = []
   script: Script = () => false
+  /** Who may come in: see registry-guard.ts. Asked after the scripts, so that those may lie about it. */
+  guard: Script = () => false
+  /** Whether it has the referrers API of distribution-spec 1.1; without, it answers 404 as distribution 2.8 does. */
+  hasReferrersApi = false
   url = ''
+  readonly #rules: { readonly matches: RegExp; readonly script: Script }[] = []
+
+  /** Lets a script answer what matches `GET /v2/…`; the newest one that wants to answer does. */
+  on(matches: RegExp, script: Script): void {
+    this.#rules.unshift({ matches, script })
+  }
 
   /** Puts a manifest, and what it names, under its digest and the tags given. */
   put(
@@ -50,7 +61,10 @@ export class EvilRegistry {
   handle(request: IncomingMessage, response: ServerResponse): void {
     this.requests.push(`${request.method} ${request.url}`)
     this.headers.push(request.headers)
-    if (this.script(request, response)) return
+    const target = `${request.method} ${request.url}`
+    if (this.#rules.some(({ matches, script }) => matches.test(target) && script(request, response))) return
+    if (this.script(request, response) || this.guard(request, response)) return
+    if (this.#list(request, response)) return
     const [, repository, kind, name] = /^\/v2\/(.+)\/(manifests|blobs)\/([^/?]+)/.exec(request.url ?? '') ?? []
     const held = (kind === 'manifests' ? this.manifests : this.blobs).get(`${repository} ${name}`)
     if (held === undefined) {
@@ -63,6 +77,35 @@ export class EvilRegistry {
       kind === 'manifests' ? held.mediaType : 'application/octet-stream',
       request.headers.range,
     )
+  }
+
+  /** The lists: of tags in pages, and of what refers to a manifest. */
+  #list(request: IncomingMessage, response: ServerResponse): boolean {
+    const url = new URL(request.url ?? '', 'http://registry')
+    const [, repository = '', kind, subject = ''] =
+      /^\/v2\/(.+)\/(tags\/list|referrers\/(.+))$/.exec(url.pathname) ?? []
+    const manifests = [...this.manifests].filter(([key]) => key.startsWith(`${repository} `))
+    if (kind === undefined || manifests.length === 0) return false
+    if (kind === 'tags/list') {
+      const names = manifests.map(([key]) => key.slice(repository.length + 1)).filter(name => !name.includes(':'))
+      const rest = names.sort().filter(name => name > (url.searchParams.get('last') ?? ''))
+      const tags = rest.slice(0, Number(url.searchParams.get('n') ?? rest.length))
+      const next = `</v2/${repository}/tags/list?n=${tags.length}&last=${tags.at(-1)}>; rel="next"`
+      const headers = { 'content-type': 'application/json', ...(tags.length < rest.length ? { link: next } : {}) }
+      response.writeHead(200, headers).end(JSON.stringify({ name: repository, tags }))
+      return true
+    }
+    if (!this.hasReferrersApi) return false
+    const found = new Map<string, object>()
+    for (const [, { mediaType, digest, size, bytes }] of manifests) {
+      const manifest = JSON.parse(bytes.toString())
+      const artifactType = manifest.artifactType ?? manifest.config?.mediaType
+      if (manifest.subject?.digest === decodeURIComponent(subject))
+        found.set(digest, { mediaType, digest, size, artifactType, annotations: manifest.annotations })
+    }
+    const body = JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [...found.values()] })
+    response.writeHead(200, { 'content-type': OCI_INDEX }).end(body)
+    return true
   }
 }
 
@@ -81,16 +124,22 @@ function sendBytes(response: ServerResponse, bytes: Buffer, contentType: string,
   response.writeHead(206, headers).end(part)
 }
 
-/** Starts one; it stops when the test is over. */
-export async function startEvilRegistry(t: Teardown): Promise<EvilRegistry> {
+/** PEM, as test/support/certificates.ts makes them. With `clientCa` only clients that it knows are let in. */
+export type TlsFiles = { readonly cert: string; readonly key: string; readonly clientCa?: string }
+
+/** Starts one, over HTTPS if it is given a certificate; it stops when the test is over. */
+export async function startEvilRegistry(t: Teardown, { tls }: { readonly tls?: TlsFiles } = {}): Promise<EvilRegistry> {
   const registry = new EvilRegistry()
-  const server = createServer((request, response) => registry.handle(request, response))
+  const listener = (request: IncomingMessage, response: ServerResponse): void => registry.handle(request, response)
+  const mutual = tls?.clientCa === undefined ? {} : { ca: tls.clientCa, requestCert: true, rejectUnauthorized: true }
+  const server =
+    tls === undefined ? createServer(listener) : createTlsServer({ cert: tls.cert, key: tls.key, ...mutual }, listener)
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   t.teardown(() => {
     server.closeAllConnections()
     server.close()
   })
   const { port } = server.address() as AddressInfo
-  registry.url = `http://127.0.0.1:${port}`
+  registry.url = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`
   return registry
 }
