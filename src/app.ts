@@ -1,3 +1,4 @@
+import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http'
 import { fastify, type FastifyInstance } from 'fastify'
 import { LRUCache } from 'lru-cache'
 import type { Config, ListenAddress } from './config/config.ts'
@@ -8,7 +9,9 @@ import { registryRoutes } from './http/registry-routes.ts'
 import { Slots } from './http/slots.ts'
 import { Explanations } from './observe/decision-log.ts'
 import { logDecision, logKeeperEvent, type Logger } from './observe/logger.ts'
+import { openFront } from './assembly/open-front.ts'
 import { openSnapshotKeeper } from './assembly/open-snapshot-keeper.ts'
+import { openTls, type Tls } from './assembly/open-tls.ts'
 import type { SnapshotKeeper } from './trust/snapshot-keeper.ts'
 import { DEFAULT_LOOKASIDE_LIMITS, readLookaside } from './upstream/lookaside-client.ts'
 import { openUpstreams } from './upstream/open-upstreams.ts'
@@ -101,18 +104,21 @@ export async function createEngine(config: Config, logger: Logger): Promise<Engi
 
 /** Joins the engine with the registry in front and the admin port. */
 export async function createGate(config: Config, logger: Logger): Promise<Gate> {
+  const front = await openFront(config, logger)
+  const tls = await openTls(config.tls, logger)
   const engine = await createEngine(config, logger)
   const explanations = new Explanations()
   let stopping = false
   const onInternalError = (error: unknown, what: string): void => logger.error({ err: error, what }, 'internal error')
 
-  const registry = createServer(config.shutdownSeconds)
+  const registry = createServer(config.shutdownSeconds, tls)
   await registry.register(registryRoutes, {
     names: {
       registries: new Set(config.registries.keys()),
       defaultRegistry: config.defaultRegistry,
       hostNames: config.hostNames,
     },
+    front,
     onInternalError,
     gate: {
       snapshots: engine.snapshots,
@@ -132,7 +138,7 @@ export async function createGate(config: Config, logger: Logger): Promise<Gate> 
       onInternalError,
     },
   })
-  const admin = createServer(config.shutdownSeconds)
+  const admin = createServer(config.shutdownSeconds, undefined)
   await admin.register(adminRoutes, {
     status: () => engine.snapshots.status(),
     isStopping: () => stopping,
@@ -145,11 +151,14 @@ export async function createGate(config: Config, logger: Logger): Promise<Gate> 
     admin,
     async listen() {
       const adminAddress = await listenOn(admin, config.admin)
-      return { registry: await listenOn(registry, config.listen), admin: adminAddress }
+      const address = await listenOn(registry, config.listen)
+      return { registry: tls === undefined ? address : address.replace(/^http:/, 'https:'), admin: adminAddress }
     },
     async close() {
       stopping = true
       await registry.close()
+      front.close()
+      tls?.close()
       await engine.close()
       await admin.close()
     },
@@ -157,19 +166,26 @@ export async function createGate(config: Config, logger: Logger): Promise<Gate> 
 }
 
 /** A server with the limits that keep one client's slowness its own (case 146). */
-function createServer(shutdownSeconds: number): FastifyInstance {
+function createServer(shutdownSeconds: number, tls: Tls | undefined): FastifyInstance {
+  const limits = {
+    keepAliveTimeout: 75 * MS,
+    requestTimeout: 60 * MS,
+    headersTimeout: 20 * MS,
+    insecureHTTPParser: false,
+    maxHeaderSize: 16 * 1024,
+    requireHostHeader: true,
+  } as const
   const app: FastifyInstance = fastify({
     logger: false,
     trustProxy: false,
     bodyLimit: 1024,
-    keepAliveTimeout: 75 * MS,
-    requestTimeout: 60 * MS,
+    serverFactory: (listener: RequestListener): Server =>
+      tls === undefined ? createHttpServer(limits, listener) : tls.serve(limits, listener),
     connectionTimeout: 0,
     return503OnClosing: true,
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: MAX_URL_LENGTH, ignoreTrailingSlash: false },
-    http: { headersTimeout: 20 * MS, insecureHTTPParser: false, maxHeaderSize: 16 * 1024, requireHostHeader: true },
     // What no route even sees: targets that the router cannot decode.
     frameworkErrors: (_error, request, reply) => {
       const answer = { status: 400, code: 'NAME_INVALID', message: 'the request target is malformed' } as const

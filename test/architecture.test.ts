@@ -50,7 +50,7 @@ const RULES: Readonly<Record<string, { readonly imports: readonly string[]; read
   config: { imports: ['reference'], uses: ['node:fs', 'node:path', 'yaml', 'zod'] },
   http: {
     imports: ['json', 'reference', 'manifest', 'trust', 'upstream', 'verdict', 'observe'],
-    uses: ['node:crypto', 'node:stream', 'node:http', 'fastify', 'lru-cache'],
+    uses: ['node:crypto', 'node:stream', 'node:http', 'node:tls', 'bcryptjs', 'fastify', 'lru-cache'],
   },
 }
 /** Composition: these may import anything, and nothing but each other may import them. */

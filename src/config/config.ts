@@ -60,6 +60,15 @@ const url = z.string().transform((text, context) => {
   return parsed
 })
 
+const auth = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('none') }),
+  /** htpasswd with bcrypt hashes, or lines of `name: SHA-256 of the token in hex`; read anew when it changes. */
+  z.strictObject({ kind: z.enum(['htpasswd', 'tokens']), file: z.string().min(1) }),
+])
+
+/** A token bucket: `perSecond` requests in the long run, `burst` at once. */
+const rate = z.strictObject({ perSecond: z.number().positive().max(1_000_000), burst: z.number().int().min(1) })
+
 const layoutRegistry = z.strictObject({ layout: z.string().min(1) })
 
 const urlRegistry = z
@@ -129,6 +138,14 @@ const keyBroker = z.strictObject({
 const configSchema = z.strictObject({
   listen: address.prefault('127.0.0.1:5000'),
   admin: address.prefault('127.0.0.1:5001'),
+  /** PEM files, read anew when they change. With clientCa only clients with a certificate of one of its CAs get in. */
+  tls: z
+    .strictObject({ cert: z.string().min(1), key: z.string().min(1), clientCa: z.string().min(1).optional() })
+    .optional(),
+  /** Who may pull: anybody, or whoever has a password or token. */
+  auth: auth.prefault({ kind: 'none' }),
+  /** Requests to /v2, by address and by user; beyond, the answer is 429. */
+  rateLimits: z.strictObject({ perAddress: rate.optional(), perUser: rate.optional() }).prefault({}),
   policy: z.union([z.string().min(1), z.strictObject({ resource: z.string().min(1) })]),
   signedIdentityDefault: z.enum(['asClaimed', 'matchRepoDigestOrExact', 'none']).default('asClaimed'),
   /** covers: a verdict on an index covers what it lists; children: an index also passes if every child does by itself. */

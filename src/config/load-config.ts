@@ -4,6 +4,8 @@ import { LineCounter, parseDocument } from 'yaml'
 import type { RegistryHost } from '../reference/repository.ts'
 import { parseConfig, type Config, type RegistryConfig } from './config.ts'
 
+type TlsConfig = NonNullable<Config['tls']>
+
 /** A configuration that cannot be used, with every problem found in it. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
@@ -60,8 +62,15 @@ export function withAbsolutePaths(config: Config, base: string): Config {
     policy: typeof config.policy === 'string' ? at(config.policy) : config.policy,
     registries,
     ...(config.keyBroker === undefined ? {} : { keyBroker: withAbsoluteBrokerPath(config.keyBroker, base) }),
+    ...(config.tls === undefined ? {} : { tls: withAbsoluteTlsPaths(config.tls, base) }),
+    auth: config.auth.kind === 'none' ? config.auth : { ...config.auth, file: resolve(base, config.auth.file) },
     ...(config.lookaside === undefined ? {} : { lookaside: resolve(base, config.lookaside) }),
   }
+}
+
+function withAbsoluteTlsPaths({ cert, key, clientCa }: TlsConfig, base: string): TlsConfig {
+  const files = { cert: resolve(base, cert), key: resolve(base, key) }
+  return clientCa === undefined ? files : { ...files, clientCa: resolve(base, clientCa) }
 }
 
 /** A resources file or a socket; the other addresses are no paths. */

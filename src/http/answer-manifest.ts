@@ -56,6 +56,7 @@ export async function answerManifest(
       digest,
       scope,
       client,
+      user: request.user,
       durationMs,
       ...decision,
     }

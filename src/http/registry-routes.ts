@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { failureAnswer } from './failure-answer.ts'
+import { admit, type Front } from './front/front-hook.ts'
 import { hostileRequest } from './hostile-request.ts'
 import type { ErrorAnswer } from './oci-error.ts'
 import { answerBlob, type BlobDependencies } from './pull-blob.ts'
@@ -10,6 +11,7 @@ import { sendError } from './send-error.ts'
 
 export type RegistryRoutesOptions = {
   readonly names: Names
+  readonly front: Front
   readonly gate: ManifestDependencies & BlobDependencies & ListDependencies
   /** Told of failures that are nobody's fault but ours. */
   readonly onInternalError: (error: unknown, what: string) => void
@@ -20,7 +22,8 @@ export type RegistryRoutesOptions = {
  * is one route, so that no router's idea of a path comes before ours.
  */
 export async function registryRoutes(app: FastifyInstance, options: RegistryRoutesOptions): Promise<void> {
-  const { names, gate } = options
+  const { names, front, gate } = options
+  app.decorateRequest('user', undefined)
 
   app.addHook('onRequest', async (request, reply) => {
     reply.header('docker-distribution-api-version', 'registry/2.0')
@@ -31,6 +34,8 @@ export async function registryRoutes(app: FastifyInstance, options: RegistryRout
         code: 'UNSUPPORTED',
         message: hostile,
       })
+    const turnedAway = await admit(request, reply, front)
+    if (turnedAway !== undefined) return turnedAway
     // Before any body is read: what changes something upstream is refused whatever it carries.
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       const message = 'this gate is read-only: nothing can be pushed or deleted through it'

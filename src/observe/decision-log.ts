@@ -12,6 +12,8 @@ export type DecisionRecord = {
   readonly reason: string
   readonly signers: readonly string[]
   readonly client: string
+  /** Who was logged in; undefined where anybody may pull. */
+  readonly user: string | undefined
   readonly durationMs: number
   readonly cache: 'hit' | 'miss'
 }

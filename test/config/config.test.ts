@@ -43,6 +43,10 @@ t.test('each problem names its setting', async t => {
     { change: { hostNames: { 'q.gate': 'quay.io' } }, says: /^hostNames\["q\.gate"\]: / },
     { change: { keyBroker: { kind: 'kbs' } }, says: /^keyBroker\.kind: / },
     { change: { cache: { refused: 3600 } }, says: /^cache\.refused: / },
+    { change: { auth: { kind: 'htpasswd' } }, says: /^auth\.file: / },
+    { change: { auth: { kind: 'none', file: 'x' } }, says: /^auth: .*file/ },
+    { change: { tls: { cert: 'tls.crt' } }, says: /^tls\.key: / },
+    { change: { rateLimits: { perUser: { perSecond: 0, burst: 1 } } }, says: /^rateLimits\.perUser\.perSecond: / },
     { change: { limits: { pulls: 0 } }, says: /^limits\.pulls: / },
   ]
   for (const { change, says } of table) {
@@ -63,7 +67,7 @@ t.test('the example configuration has every setting, and is valid', async t => {
   const text = readFileSync(file, 'utf8')
   const config = await loadConfig(file)
   // Commented out, because they need something that is not everywhere.
-  const optional = ['keyBroker', 'lookaside', 'explainUrl']
+  const optional = ['tls', 'keyBroker', 'lookaside', 'explainUrl']
   const shown = Object.keys(parse(text))
   for (const key of [...Object.keys(config), ...optional]) {
     t.ok(shown.includes(key) || text.includes(`# ${key}:`), `config/sealgate.yaml shows ${key}`)
