@@ -5,7 +5,7 @@ import { requirementsFor } from '../policy/requirements-for.ts'
 import { acceptsClaim } from '../policy/signed-identity.ts'
 import { formatReference, type ImageReference } from '../reference/image-reference.ts'
 import type { FoundSignatures } from '../signatures/found-signatures.ts'
-import type { UntrustedSignature } from '../signatures/signature.ts'
+import { rejected, type SignatureCheck, type UntrustedSignature } from '../signatures/signature.ts'
 import type { TrustMaterial } from '../signatures/trust-material.ts'
 import { verifySignature } from '../signatures/verify-signature.ts'
 import type { Snapshot } from '../trust/snapshot.ts'
@@ -103,7 +103,7 @@ async function judgeSignature(
   input: DecideInput,
 ): Promise<SignatureResult> {
   const found = signature.origin.name
-  const check = await verifySignature({ signature, trust, subject: input.manifest, now: input.now })
+  const check = await checkOne(signature, trust, input)
   if (!check.verified) return { counts: false, found, code: check.rejection.code, reason: check.rejection.message }
   const { claim, signer, fingerprint, loggedAt } = check.signature
   const judged = acceptsClaim({ identity, reading: input.reading, reference: input.reference, claim })
@@ -115,6 +115,19 @@ async function judgeSignature(
     fingerprint,
     claim: claim.kind === 'reference' ? claim.reference : undefined,
     loggedAt: loggedAt?.toISOString(),
+  }
+}
+
+/** A signature that makes a check throw is one that does not count: it must neither count nor hide a good one (case 31). */
+async function checkOne(
+  signature: UntrustedSignature,
+  trust: TrustMaterial,
+  input: DecideInput,
+): Promise<SignatureCheck> {
+  try {
+    return await verifySignature({ signature, trust, subject: input.manifest, now: input.now })
+  } catch (error) {
+    return rejected('MALFORMED', `could not be checked: ${error instanceof Error ? error.message : String(error)}`)
   }
 }
 
