@@ -1,6 +1,6 @@
 import { checkAttachedWithFulcio, checkAttachedWithLog, checkAttachedWithPki } from './attached-certificate.ts'
-import { checkAttachedWithKeys, type Subject } from './attached-signature.ts'
-import { checkBundleWithKeys } from './bundle/check-with-keys.ts'
+import { checkAttachedWithKeys, type AttachedSignature, type Subject } from './attached-signature.ts'
+import { checkBundle } from './bundle/check-bundle.ts'
 import { checkGpgSignature } from './gpg-signature.ts'
 import { rejected, type SignatureCheck, type UntrustedSignature } from './signature.ts'
 import type { TrustMaterial } from './trust-material.ts'
@@ -32,45 +32,43 @@ export async function verifySignature(args: {
         now: args.now,
       })
     case 'keys':
-      return checkWithKeys(args, signature, trust)
     case 'fulcio':
-      if (signature.format !== 'simple-signing') return notOfACertificate(signature)
-      return checkAttachedWithFulcio({
-        signature,
-        subject,
-        trust: trust.trust,
-        rekorKeys: trust.rekorKeys,
-        now: args.now,
-      })
     case 'pki':
-      if (signature.format !== 'simple-signing') return notOfACertificate(signature)
-      return checkAttachedWithPki({ signature, subject, trust: trust.trust, now: args.now })
+      return checkSigstore(signature, trust, args)
   }
 }
 
 type UsableSignature = Exclude<UntrustedSignature, { format: 'unusable' }>
+type SigstoreTrust = Extract<TrustMaterial, { by: 'keys' | 'fulcio' | 'pki' }>
 
-function checkWithKeys(
-  { subject, now }: { readonly subject: Subject; readonly now: Date },
+function checkSigstore(
   signature: UsableSignature,
-  { keys, rekorKeys }: Extract<TrustMaterial, { by: 'keys' }>,
+  trust: SigstoreTrust,
+  { subject, now }: { readonly subject: Subject; readonly now: Date },
 ): SignatureCheck {
   switch (signature.format) {
     case 'simple-signing':
-      return rekorKeys === undefined
-        ? checkAttachedWithKeys({ signature, subject, keys })
-        : checkAttachedWithLog({ signature, subject, keys, rekorKeys, now })
+      return checkAttached(signature, trust, { subject, now })
     case 'bundle':
-      if (rekorKeys === undefined)
-        return checkBundleWithKeys({ untrustedBytes: signature.untrustedBytes, subject, keys })
-      return rejected('NOT_APPLICABLE', 'is a sigstore bundle, whose log entry this version cannot check')
+      return checkBundle({ untrustedBytes: signature.untrustedBytes, subject, trust, now })
     case 'gpg':
-      return rejected('NOT_APPLICABLE', 'is a GPG signature, which no cosign key verifies')
+      return rejected('NOT_APPLICABLE', 'is a GPG signature, which no sigstore key or certificate verifies')
   }
 }
 
-function notOfACertificate({ format }: UsableSignature): SignatureCheck {
-  const what =
-    format === 'bundle' ? 'a sigstore bundle, whose certificate this version cannot check' : 'a GPG signature'
-  return rejected('NOT_APPLICABLE', `is ${what}`)
+function checkAttached(
+  signature: AttachedSignature,
+  trust: SigstoreTrust,
+  { subject, now }: { readonly subject: Subject; readonly now: Date },
+): SignatureCheck {
+  switch (trust.by) {
+    case 'keys':
+      return trust.rekorKeys === undefined
+        ? checkAttachedWithKeys({ signature, subject, keys: trust.keys })
+        : checkAttachedWithLog({ signature, subject, keys: trust.keys, rekorKeys: trust.rekorKeys, now })
+    case 'fulcio':
+      return checkAttachedWithFulcio({ signature, subject, trust: trust.trust, rekorKeys: trust.rekorKeys, now })
+    case 'pki':
+      return checkAttachedWithPki({ signature, subject, trust: trust.trust, now })
+  }
 }

@@ -13,6 +13,8 @@ export type CertificateOptions = {
   readonly extensions?: readonly Buffer[]
   /** The signature algorithm's hash. */
   readonly hash?: 'sha256' | 'sha1'
+  /** A certificate transparency log that promises to hold it, as of a time; `bend` changes what the log has signed. */
+  readonly ctLog?: { readonly keys: KeyPair; readonly at: Date; readonly bend?: (signed: Buffer) => Buffer }
 }
 
 const HOUR = 3_600_000
@@ -29,21 +31,63 @@ export function issue(options: CertificateOptions): Authority {
   const hash = options.hash ?? 'sha256'
   const algorithm = sequence(oid(hash === 'sha256' ? '1.2.840.10045.4.3.2' : '1.2.840.10045.4.1'))
   const now = Date.now()
-  const tbs = sequence(
-    tlv(0xa0, integer(2)),
-    tlv(
-      0x02,
-      Buffer.concat([Buffer.of(1), createHash('sha256').update(String(Math.random())).digest().subarray(0, 8)]),
-    ),
-    algorithm,
-    distinguishedName(issuer.name),
-    sequence(time(options.notBefore ?? new Date(now - HOUR)), time(options.notAfter ?? new Date(now + HOUR))),
-    distinguishedName(name),
-    keys.publicKey.export({ type: 'spki', format: 'der' }),
-    tlv(0xa3, sequence(...(options.extensions ?? []))),
-  )
+  const serial = Buffer.concat([
+    Buffer.of(1),
+    createHash('sha256').update(String(Math.random())).digest().subarray(0, 8),
+  ])
+  const toBeSigned = (extensions: readonly Buffer[]): Buffer =>
+    sequence(
+      tlv(0xa0, integer(2)),
+      tlv(0x02, serial),
+      algorithm,
+      distinguishedName(issuer.name),
+      sequence(time(options.notBefore ?? new Date(now - HOUR)), time(options.notAfter ?? new Date(now + HOUR))),
+      distinguishedName(name),
+      keys.publicKey.export({ type: 'spki', format: 'der' }),
+      tlv(0xa3, sequence(...extensions)),
+    )
+  const { ctLog, extensions = [] } = options
+  const promised = ctLog === undefined ? [] : [timestampList(toBeSigned(extensions), issuer.keys.publicKey, ctLog)]
+  const tbs = toBeSigned([...extensions, ...promised])
   const signature = sign(hash, tbs, issuer.keys.privateKey)
   return { name, keys, der: sequence(tbs, algorithm, tlv(0x03, Buffer.concat([Buffer.of(0), signature]))) }
+}
+
+const uint = (value: number | bigint, bytes: number): Buffer =>
+  Buffer.from(value.toString(16).padStart(bytes * 2, '0'), 'hex')
+
+/** The extension that holds one signed certificate timestamp. RFC 6962 sections 3.2 and 3.3. */
+function timestampList(
+  tbs: Buffer,
+  issuer: KeyObject,
+  { keys, at, bend }: NonNullable<CertificateOptions['ctLog']>,
+): Buffer {
+  const sha256 = (key: KeyObject): Buffer =>
+    createHash('sha256')
+      .update(key.export({ type: 'spki', format: 'der' }))
+      .digest()
+  const when = uint(at.getTime(), 8)
+  const signed = Buffer.concat([
+    Buffer.of(0, 0),
+    when,
+    Buffer.of(0, 1),
+    sha256(issuer),
+    uint(tbs.length, 3),
+    tbs,
+    uint(0, 2),
+  ])
+  const signature = sign('sha256', bend?.(signed) ?? signed, keys.privateKey)
+  const timestamp = Buffer.concat([
+    Buffer.of(0),
+    sha256(keys.publicKey),
+    when,
+    uint(0, 2),
+    Buffer.of(4, 3),
+    uint(signature.length, 2),
+    signature,
+  ])
+  const list = Buffer.concat([uint(timestamp.length + 2, 2), uint(timestamp.length, 2), timestamp])
+  return extension('1.3.6.1.4.1.11129.2.4.2', tlv(0x04, list))
 }
 
 /** A CA, with the extensions that make it one. */
@@ -132,5 +176,5 @@ function distinguishedName(commonName: string): Buffer {
 }
 
 function time(date: Date): Buffer {
-  return tlv(0x18, Buffer.from(`${date.toISOString().replace(/[-:T]|\.\d+/g, '')}`))
+  return tlv(0x18, Buffer.from(date.toISOString().replace(/[-:T]|\.\d+/g, '')))
 }

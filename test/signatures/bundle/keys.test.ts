@@ -1,5 +1,5 @@
 import t from 'tap'
-import { checkBundleWithKeys } from '../../../src/signatures/bundle/check-with-keys.ts'
+import { checkBundle } from '../../../src/signatures/bundle/check-bundle.ts'
 import { parsePublicKeyPem } from '../../../src/signatures/public-key.ts'
 import { ecdsaSigner, imageOf, type Signer } from '../../support/signer.ts'
 
@@ -49,7 +49,8 @@ function bundle(
   change.bundle?.(made)
   return Buffer.from(JSON.stringify(made))
 }
-const check = (untrustedBytes: Buffer) => checkBundleWithKeys({ untrustedBytes, subject, keys })
+const check = (untrustedBytes: Buffer) =>
+  checkBundle({ untrustedBytes, subject, trust: { by: 'keys', keys, rekorKeys: undefined }, now: new Date() })
 const codeOf = (untrustedBytes: Buffer): string => {
   const checked = check(untrustedBytes)
   return checked.verified ? 'verified' : checked.rejection.code
