@@ -46,8 +46,12 @@ const RULES: Readonly<Record<string, { readonly imports: readonly string[]; read
     uses: ['node:fs', 'node:path', 'node:stream', 'node:tls', 'node:url', 'lru-cache', 'undici'],
   },
   verdict: { imports: ['cache', 'reference', 'manifest', 'policy', 'signatures', 'trust'], uses: ['lru-cache'] },
-  observe: { imports: ['trust', 'verdict'], uses: ['node:crypto', 'lru-cache', 'pino'] },
+  observe: {
+    imports: ['trust', 'verdict'],
+    uses: ['node:crypto', 'node:fs', 'lru-cache', 'pino', 'prom-client'],
+  },
   config: { imports: ['reference'], uses: ['node:fs', 'node:path', 'yaml', 'zod'] },
+  nodes: { imports: ['json', 'reference'], uses: ['smol-toml', 'yaml'] },
   http: {
     imports: ['json', 'reference', 'manifest', 'trust', 'upstream', 'verdict', 'observe'],
     uses: ['node:crypto', 'node:stream', 'node:http', 'node:tls', 'bcryptjs', 'fastify', 'lru-cache'],

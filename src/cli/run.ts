@@ -1,4 +1,6 @@
 import { Command, CommanderError } from 'commander'
+import { printClientConfig } from './client-config.ts'
+import { examineNode } from './doctor.ts'
 import { checkPolicy } from './policy-check.ts'
 import { listKeys } from './keys.ts'
 import { serve } from './serve.ts'
@@ -72,6 +74,31 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     .option('--json', 'print the list as JSON')
     .action(async (options: { config: string; json?: boolean }) => {
       exitCode = await listKeys(options.config, options.json === true ? 'json' : 'table', terminal)
+    })
+
+  program
+    .command('client-config')
+    .argument('<client>', 'docker, containerd, podman, crio, k3s or buildkit')
+    .description('print the files for a node with which a client does not fall back to the origin')
+    .requiredOption(CONFIG_FLAG, CONFIG_HELP)
+    .option('--gate <host:port>', 'the gate as nodes reach it; default: the address it listens on')
+    .option('--client-version <version>', 'the version of the client on the node')
+    .option('--ca <file>', "path on the node of the CA of the gate's certificate")
+    .action(async (client: string, options: { config: string; gate?: string; clientVersion?: string; ca?: string }) => {
+      exitCode = await printClientConfig(client, options, terminal)
+    })
+
+  program
+    .command('doctor')
+    .description('look in the configuration of a node for ways round the gate, and prove that it refuses')
+    .option('--root <directory>', 'where the file system of the node is', '/')
+    .option(CONFIG_FLAG, CONFIG_HELP)
+    .option('--gate <host:port>', 'the gate as nodes reach it; default: the address it listens on')
+    .option('--canary <image>', 'NAME:TAG[@DIGEST] that the policy always refuses; pulled by tag and by digest')
+    .option('--client <program>', 'pulls the canary: podman, docker, crictl, ctr or skopeo', 'podman')
+    .addHelpText('after', '\nExit code: 0 closed, 1 open, 2 could not tell.')
+    .action(async (options: { root: string; config?: string; gate?: string; canary?: string; client: string }) => {
+      exitCode = await examineNode(options, terminal)
     })
 
   try {

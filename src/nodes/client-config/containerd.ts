@@ -1,0 +1,27 @@
+import { majorVersion, type ClientConfig, type ClientConfigInput } from './client-config.ts'
+import { hostsTomlFiles } from './hosts-toml.ts'
+
+const CERTS = '/etc/containerd/certs.d'
+
+/** containerd under kubelet (CRI). Without a version the configuration is for 2.x. */
+export function containerdConfig(input: ClientConfigInput): ClientConfig {
+  const old = majorVersion(input.clientVersion) === 1
+  const plugin = old ? 'io.containerd.grpc.v1.cri' : 'io.containerd.cri.v1.images'
+  const content = [
+    '# Merge into the file that is there; a [plugins…registry.mirrors] table in it has to go, it always falls back.',
+    `version = ${old ? 2 : 3}`,
+    '',
+    `[plugins."${plugin}".registry]`,
+    '  # One path: the default of 2.2 and later is two, which the CRI takes for one directory (containerd#12636).',
+    `  config_path = "${CERTS}"`,
+    '',
+  ].join('\n')
+  return {
+    closedBy: 'files',
+    files: [{ path: '/etc/containerd/config.toml', content }, ...hostsTomlFiles(CERTS, input)],
+    notes: [
+      'ctr reads none of this unless it is told --hosts-dir, and needs root: only blocking egress closes it.',
+      'Restart containerd once for config.toml; hosts.toml files are read at every pull.',
+    ],
+  }
+}

@@ -1,0 +1,42 @@
+import { checkBuildkit } from './buildkit.ts'
+import { checkContainerd } from './containerd.ts'
+import { checkContainers } from './containers.ts'
+import { checkDocker } from './docker.ts'
+import type { Expected, Finding, NodeText } from './finding.ts'
+import { checkK3s } from './k3s.ts'
+
+/** What is read of a node: files, and directories whose `<registry>/hosts.toml` or `*.conf` count. */
+export const NODE_FILES = {
+  files: [
+    '/etc/docker/daemon.json',
+    '/etc/containerd/config.toml',
+    '/etc/containers/registries.conf',
+    '/etc/buildkit/buildkitd.toml',
+    '/etc/rancher/k3s/registries.yaml',
+    '/etc/rancher/k3s/config.yaml',
+  ],
+  hostsDirectories: ['/etc/docker/certs.d', '/etc/containerd/certs.d'],
+  dropIns: '/etc/containers/registries.conf.d',
+} as const
+
+/** Every way round the gate that the files show (shared/clients.md 6.4). Files of other paths are ignored. */
+export function checkNode(files: readonly NodeText[], expected: Expected): readonly Finding[] {
+  const file = (path: string): NodeText | undefined => files.find(one => one.path === path)
+  const below = (directory: string): readonly NodeText[] => files.filter(one => one.path.startsWith(`${directory}/`))
+  const main = file('/etc/containers/registries.conf')
+  const dropIns = below(NODE_FILES.dropIns).toSorted((a, b) => (a.path < b.path ? -1 : 1))
+  return [
+    ...checkDocker(file('/etc/docker/daemon.json'), below('/etc/docker/certs.d'), expected),
+    ...checkContainerd(file('/etc/containerd/config.toml'), below('/etc/containerd/certs.d'), expected),
+    ...checkContainers(main === undefined ? dropIns : [main, ...dropIns], expected),
+    ...checkK3s(file('/etc/rancher/k3s/registries.yaml'), file('/etc/rancher/k3s/config.yaml'), expected),
+    ...checkBuildkit(file('/etc/buildkit/buildkitd.toml')),
+  ]
+}
+
+/** open where anything is; unknown where something can't be told, or nothing was found to look at. */
+export function stateOf(files: readonly NodeText[], findings: readonly Finding[]): 'closed' | 'open' | 'unknown' {
+  if (findings.some(({ severity }) => severity === 'open')) return 'open'
+  if (files.length === 0 || findings.some(({ severity }) => severity === 'unknown')) return 'unknown'
+  return 'closed'
+}

@@ -1,0 +1,41 @@
+import t from 'tap'
+import { clientConfig, CLIENTS } from '../../src/nodes/client-config/generate.ts'
+import { checkNode, stateOf } from '../../src/nodes/doctor/check-node.ts'
+
+const registries = ['docker.io', 'quay.io', 'registry.example:5000']
+const VERSIONS = [undefined, '1.6.20', '1.7.31', '2.2.1', '20.10.24', '28.5.0', '29.1.0', 'v1.33.1']
+const GATES = [
+  { host: '127.0.0.1:5000', tls: false },
+  { host: 'gate.example:8443', tls: true, caPath: '/etc/ssl/gate.pem' },
+]
+
+t.test('what client-config writes, doctor finds closed, or closed by egress only', async t => {
+  for (const client of CLIENTS) {
+    for (const clientVersion of VERSIONS) {
+      for (const gate of GATES) {
+        const { closedBy, files } = clientConfig(client, { registries, gate, clientVersion })
+        const texts = files.map(({ path, content }) => ({ path, text: content }))
+        const findings = checkNode(texts, { gate: gate.host, registries })
+        const name = `${client} ${clientVersion ?? ''} ${gate.host}`
+        if (closedBy === 'files') {
+          t.same(findings, [], name)
+          t.equal(stateOf(texts, findings), 'closed', name)
+        } else {
+          t.same(
+            findings.filter(({ code }) => !code.endsWith('-egress')),
+            [],
+            name,
+          )
+          t.equal(stateOf(texts, findings), 'unknown', `${name}: never called closed`)
+        }
+      }
+    }
+  }
+})
+
+t.test('docker before 29 is said to be open', async t => {
+  const gate = { host: 'gate.example', tls: true }
+  for (const clientVersion of [undefined, '20.10', '28.9'])
+    t.equal(clientConfig('docker', { registries, gate, clientVersion }).closedBy, 'egress')
+  t.equal(clientConfig('docker', { registries, gate, clientVersion: '29.0.0' }).closedBy, 'files')
+})
