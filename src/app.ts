@@ -8,8 +8,10 @@ import { errorBody } from './http/oci-error.ts'
 import { registryRoutes } from './http/registry-routes.ts'
 import { Slots } from './http/slots.ts'
 import { Explanations } from './observe/decision-log.ts'
-import { logDecision, logKeeperEvent, type Logger } from './observe/logger.ts'
+import { logKeeperEvent, type Logger } from './observe/logger.ts'
+import type { Metrics } from './observe/metrics.ts'
 import { openFront } from './assembly/open-front.ts'
+import { openObservers } from './assembly/open-observers.ts'
 import { openSnapshotKeeper } from './assembly/open-snapshot-keeper.ts'
 import { openTls, type Tls } from './assembly/open-tls.ts'
 import type { SnapshotKeeper } from './trust/snapshot-keeper.ts'
@@ -56,10 +58,17 @@ const MAX_URL_LENGTH = 8192
 const MS = 1000
 
 /** Joins the parts that decide. Nothing is dialled and nothing is read before `snapshots.start()` and the first pull. */
-export async function createEngine(config: Config, logger: Logger): Promise<Engine> {
-  const upstreams = openUpstreams(await upstreamPlaces(config.registries))
+export async function createEngine(
+  config: Config,
+  logger: Logger,
+  metrics?: Pick<Metrics, 'upstream' | 'policyLoad'>,
+): Promise<Engine> {
+  const upstreams = openUpstreams(await upstreamPlaces(config.registries), request => metrics?.upstream(request))
   const lookaside = config.lookaside === undefined ? NO_LOOKASIDE : await loadRegistriesD(config.lookaside)
-  const snapshots = openSnapshotKeeper(config, event => logKeeperEvent(logger, event))
+  const snapshots = openSnapshotKeeper(config, event => {
+    metrics?.policyLoad(event.type)
+    logKeeperEvent(logger, event)
+  })
   const manifests = new ManifestStore({
     fetch: async (repository, reference, signal) =>
       upstreams.forHost(repository.host)?.manifest(repository, reference, signal),
@@ -106,7 +115,12 @@ export async function createEngine(config: Config, logger: Logger): Promise<Engi
 export async function createGate(config: Config, logger: Logger): Promise<Gate> {
   const front = await openFront(config, logger)
   const tls = await openTls(config.tls, logger)
-  const engine = await createEngine(config, logger)
+  const slots = new Slots(config.limits.pulls)
+  const observers = openObservers(config, logger, {
+    pullsUnderWay: () => slots.taken,
+    snapshotAgeMs: () => engine.snapshots.status().ageMs,
+  })
+  const engine = await createEngine(config, logger, observers.metrics)
   const explanations = new Explanations()
   let stopping = false
   const onInternalError = (error: unknown, what: string): void => logger.error({ err: error, what }, 'internal error')
@@ -127,14 +141,16 @@ export async function createGate(config: Config, logger: Logger): Promise<Gate> 
       judge: engine.judge,
       verdictMs: config.limits.verdictSeconds * MS,
       headOnRefusal: config.headOnRefusal,
-      slots: new Slots(config.limits.pulls),
+      slots,
+      enforce: observers.enforce,
       blobs: config.blobs,
       admittedBlobs: new AdmittedBlobs(),
       opaqueBlobs: new LRUCache<string, true>({ max: MAX_OPAQUE_BLOBS }),
       explanations,
       explainUrl: config.explainUrl ?? `http://${formatAddress(config.admin)}`,
       listMs: LIST_MS,
-      onDecision: record => logDecision(logger, record),
+      onDecision: observers.onDecision,
+      onBlobSent: bytes => observers.metrics.blobBytes(bytes),
       onInternalError,
     },
   })
@@ -143,6 +159,7 @@ export async function createGate(config: Config, logger: Logger): Promise<Gate> 
     status: () => engine.snapshots.status(),
     isStopping: () => stopping,
     explanations,
+    metrics: observers.metrics,
   })
 
   return {
@@ -160,6 +177,7 @@ export async function createGate(config: Config, logger: Logger): Promise<Gate> 
       front.close()
       tls?.close()
       await engine.close()
+      await observers.close()
       await admin.close()
     },
   }

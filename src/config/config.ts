@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { isScope } from '../reference/scope.ts'
 import { parseRegistryHost, type RegistryHost } from '../reference/repository.ts'
 
 /**
@@ -122,6 +123,11 @@ function unionError(issue: { readonly input?: unknown }): string {
   return problems.map(problem => `${problem.path.join('.') || 'registry'}: ${problem.message}`).join('; ')
 }
 
+const scope = z.string().refine(isScope, {
+  message: 'expected a host, a repository or the beginning of one, repository:tag or repository@digest, in lower case',
+})
+const mode = z.enum(['enforce', 'audit'])
+
 const keyBroker = z.strictObject({
   kind: z.enum(['attestation-agent-2022', 'attestation-agent-2023', 'cdh-grpc', 'cdh', 'offline-fs']),
   address: z.string().min(1).optional(),
@@ -206,6 +212,29 @@ const configSchema = z.strictObject({
     .prefault({}),
   /** How long pulls under way may take to finish after SIGTERM. */
   shutdownSeconds: seconds.default(30),
+  /** audit: what would be refused or is undecided is served with a Warning, logged and counted. */
+  mode: mode.default('enforce'),
+  /** The mode of a scope, whole components; the most specific one counts. */
+  modes: z.array(z.strictObject({ scope, mode })).default([]),
+  /** Scopes let through until a date although they are refused. */
+  exceptions: z
+    .array(
+      z.strictObject({
+        scope,
+        until: z.union([z.iso.date(), z.iso.datetime({ offset: true })]).transform(text => new Date(text)),
+        reason: z.string().min(1).max(200),
+        by: z.string().min(1).max(100),
+      }),
+    )
+    .default([]),
+  /** One record a decision, as JSON lines; rotated by size. */
+  audit: z
+    .strictObject({
+      file: z.string().min(1),
+      maxBytes: bytes.default(100 * 1024 * 1024),
+      keep: z.number().int().min(1).max(1000).default(10),
+    })
+    .optional(),
   log: z.enum(['silent', 'error', 'warn', 'info', 'debug']).default('info'),
   /** Where the explanation of a decision is found, for the "detail" of a refusal; default: the admin address. */
   explainUrl: z.string().min(1).optional(),

@@ -64,6 +64,7 @@ export function withAbsolutePaths(config: Config, base: string): Config {
     ...(config.keyBroker === undefined ? {} : { keyBroker: withAbsoluteBrokerPath(config.keyBroker, base) }),
     ...(config.tls === undefined ? {} : { tls: withAbsoluteTlsPaths(config.tls, base) }),
     auth: config.auth.kind === 'none' ? config.auth : { ...config.auth, file: resolve(base, config.auth.file) },
+    ...(config.audit === undefined ? {} : { audit: { ...config.audit, file: resolve(base, config.audit.file) } }),
     ...(config.lookaside === undefined ? {} : { lookaside: resolve(base, config.lookaside) }),
   }
 }

@@ -6,9 +6,10 @@ export type AdminRoutesOptions = {
   readonly status: () => KeeperStatus
   readonly isStopping: () => boolean
   readonly explanations: Explanations
+  readonly metrics: { readonly contentType: string; readonly render: () => Promise<string> }
 }
 
-/** For operators, on a port of its own: /healthz (the process is alive), /readyz (pulls can be judged), /explain/<id>. */
+/** For operators, on a port of its own: /healthz (the process is alive), /readyz (pulls can be judged), /metrics, /explain/<id>. */
 export async function adminRoutes(app: FastifyInstance, options: AdminRoutesOptions): Promise<void> {
   app.get('/healthz', async () => ({ status: 'alive' }))
 
@@ -29,6 +30,10 @@ export async function adminRoutes(app: FastifyInstance, options: AdminRoutesOpti
       ...(problem === undefined ? {} : { problem }),
     })
   })
+
+  app.get('/metrics', async (_request, reply) =>
+    reply.header('content-type', options.metrics.contentType).send(await options.metrics.render()),
+  )
 
   app.get<{ Params: { id: string } }>('/explain/:id', async (request, reply) => {
     const explanation = options.explanations.get(request.params.id)

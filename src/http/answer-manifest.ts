@@ -2,15 +2,13 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Manifest } from '../manifest/manifest.ts'
 import { formatReference, type ImageReference } from '../reference/image-reference.ts'
 import { newDecisionId, type DecisionRecord, type Explanations } from '../observe/decision-log.ts'
-import { UndecidedError, type Decision, type Evaluation } from '../verdict/decision.ts'
+import { decisionCode } from '../verdict/decision-code.ts'
+import type { Evaluation } from '../verdict/decision.ts'
+import type { Enforced } from '../verdict/enforcement.ts'
+import type { Enforcer } from '../verdict/enforcer.ts'
 import type { AdmittedBlobs } from './admitted-blobs.ts'
-import {
-  refusalAnswer,
-  refusedHeadStatus,
-  undecidedAnswer,
-  verdictHeader,
-  type HeadOnRefusal,
-} from './decision-answer.ts'
+import { refusalAnswer, refusedHeadStatus, undecidedAnswer, type HeadOnRefusal } from './decision-answer.ts'
+import { servedHeaders, verdictOf } from './enforced-answer.ts'
 import { failureAnswer, unavailable } from './failure-answer.ts'
 import type { ErrorAnswer } from './oci-error.ts'
 import { peekManifest, pullManifest, referenceOf, type PullDependencies, type PulledManifest } from './pull-manifest.ts'
@@ -25,7 +23,8 @@ export type ManifestDependencies = PullDependencies & {
   readonly explanations: Explanations
   /** `http://127.0.0.1:5001`; the id follows after /explain/. */
   readonly explainUrl: string
-  readonly onDecision: (record: DecisionRecord) => void
+  readonly enforce: Enforcer
+  readonly onDecision: (record: DecisionRecord, evaluation: Evaluation) => void
   readonly onInternalError: (error: unknown, what: string) => void
 }
 
@@ -43,54 +42,65 @@ export async function answerManifest(
   const begun = performance.now()
   const reference = referenceOf(parsed)
   const client = request.ip
-  const record = (
-    decision: Pick<DecisionRecord, 'verdict' | 'reason' | 'signers' | 'cache'>,
-    evaluation: Evaluation,
-  ): string => {
-    const id = newDecisionId()
-    const { digest, scope } = evaluation
-    const durationMs = Math.round((performance.now() - begun) * 100) / 100
-    const line: DecisionRecord = {
-      id,
-      reference: formatReference(reference),
-      digest,
-      scope,
-      client,
-      user: request.user,
-      durationMs,
-      ...decision,
-    }
-    gate.onDecision(line)
-    if (decision.verdict !== 'accepted') gate.explanations.add({ ...line, evaluation, at: new Date().toISOString() })
-    return id
-  }
   try {
     const pulled = peekManifest(reference, client, gate) ?? (await pullWithinLimit(reference, client, gate))
     if (pulled === undefined) return sendError(reply, unavailable('too many pulls are under way'))
     if (!pulled.found) return sendError(reply, unknownManifest(reference))
-    const { manifest, decision } = pulled
-    const cache = pulled.cached ? 'hit' : 'miss'
-    if (decision.outcome === 'accepted') {
-      record({ verdict: 'accepted', reason: decision.via.by, signers: decision.signers, cache }, decision.evaluation)
-      return await sendAccepted(request, reply, reference, manifest, decision, gate)
+    const { manifest, decision, cached } = pulled
+    const enforced = gate.enforce(decision, reference, manifest, client)
+    const id = record(enforced, { reference, request, begun, cache: cached ? 'hit' : 'miss' }, gate)
+    switch (enforced.action) {
+      case 'serve':
+        return await sendManifest(request, reply, { reference, manifest, enforced, id }, gate)
+      case 'come-again':
+        return sendError(reply, undecidedAnswer(enforced.decision, explain(gate, id), UNDECIDED_RETRY_SECONDS))
+      case 'refuse': {
+        reply.header('x-sealgate-verdict', `refused; id="${id}"`)
+        if (request.method !== 'HEAD') return sendError(reply, refusalAnswer(enforced.decision, explain(gate, id)))
+        const status = refusedHeadStatus(gate.headOnRefusal, request.headers['user-agent'])
+        if (status === 405) reply.header('allow', 'GET')
+        return reply.code(status).send()
+      }
     }
-    const id = record({ verdict: 'refused', reason: decision.reason, signers: [], cache }, decision.evaluation)
-    if (request.method === 'HEAD') {
-      const status = refusedHeadStatus(gate.headOnRefusal, request.headers['user-agent'])
-      if (status === 405) reply.header('allow', 'GET')
-      return reply.code(status).header('x-sealgate-verdict', `refused; id="${id}"`).send()
-    }
-    reply.header('x-sealgate-verdict', `refused; id="${id}"`)
-    return sendError(reply, refusalAnswer(decision, explain(gate, id)))
   } catch (error) {
-    if (error instanceof UndecidedError) {
-      const id = record({ verdict: 'undecided', reason: error.message, signers: [], cache: 'miss' }, error.evaluation)
-      return sendError(reply, undecidedAnswer(error, explain(gate, id), UNDECIDED_RETRY_SECONDS))
-    }
     const answer = failureAnswer(error, formatReference(reference))
     if (answer.status === 500) gate.onInternalError(error, formatReference(reference))
     return sendError(reply, answer)
   }
+}
+
+type Circumstances = Pick<DecisionRecord, 'cache'> & {
+  readonly reference: ImageReference
+  readonly request: FastifyRequest
+  readonly begun: number
+}
+
+/** Tells everybody who keeps count, and gives the decision's id. */
+function record(
+  enforced: Enforced,
+  { reference, request, begun, cache }: Circumstances,
+  gate: ManifestDependencies,
+): string {
+  const { decision } = enforced
+  const { evaluation } = decision
+  const line: DecisionRecord = {
+    id: newDecisionId(),
+    verdict: verdictOf(enforced),
+    reference: formatReference(reference),
+    digest: evaluation.digest,
+    scope: evaluation.scope,
+    reason: decision.outcome === 'accepted' ? decision.via.by : decision.reason,
+    code: decisionCode(decision),
+    exception: enforced.action === 'serve' && enforced.because === 'exception' ? enforced.exception : undefined,
+    signers: decision.outcome === 'accepted' ? decision.signers : [],
+    client: request.ip,
+    user: request.user,
+    durationMs: Math.round((performance.now() - begun) * 100) / 100,
+    cache,
+  }
+  gate.onDecision(line, evaluation)
+  if (line.verdict !== 'accepted') gate.explanations.add({ ...line, evaluation, at: new Date().toISOString() })
+  return line.id
 }
 
 /** The slow path, counted: beyond the limit there is no answer but "come again" (case 212). */
@@ -107,22 +117,27 @@ async function pullWithinLimit(
   }
 }
 
-async function sendAccepted(
+type ServedManifest = {
+  readonly reference: ImageReference
+  readonly manifest: Manifest
+  readonly enforced: Extract<Enforced, { action: 'serve' }>
+  readonly id: string
+}
+
+async function sendManifest(
   request: FastifyRequest,
   reply: FastifyReply,
-  reference: ImageReference,
-  manifest: Manifest,
-  decision: Extract<Decision, { outcome: 'accepted' }>,
+  { reference, manifest, enforced, id }: ServedManifest,
   gate: ManifestDependencies,
 ): Promise<FastifyReply> {
-  const { snapshotId } = decision.evaluation
+  const { snapshotId } = enforced.decision.evaluation
   gate.admittedBlobs.admit(snapshotId, reference.repository, manifest)
-  if (request.method === 'HEAD') gate.judge.announce(decision, reference, request.ip)
+  // Only what was accepted passes its verdict on: an exception must lapse, and a mode must be seen at each pull.
+  if (request.method === 'HEAD' && enforced.because === 'accepted') {
+    gate.judge.announce(enforced.decision, reference, request.ip)
+  }
   const etag = `"${manifest.digest}"`
-  reply
-    .header('docker-content-digest', manifest.digest)
-    .header('etag', etag)
-    .header('x-sealgate-verdict', verdictHeader(decision))
+  reply.header('docker-content-digest', manifest.digest).header('etag', etag).headers(servedHeaders(enforced, id))
   // Only now, after the verdict: a validator is no way round it (case 130).
   if (matches(request.headers['if-none-match'], etag)) return reply.code(304).send()
   reply.header('content-type', manifest.mediaType).header('content-length', manifest.bytes.byteLength)

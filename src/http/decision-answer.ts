@@ -1,5 +1,6 @@
 import { shortDigest } from '../reference/digest.ts'
-import type { Accepted, Evaluation, Refused, UndecidedError } from '../verdict/decision.ts'
+import type { Accepted, Evaluation, Refused } from '../verdict/decision.ts'
+import type { Undecided } from '../verdict/enforcement.ts'
 import { headerValue, MAX_MESSAGE_LENGTH, type ErrorAnswer } from './oci-error.ts'
 
 /** How a refusal to HEAD is answered: a HEAD has no body to carry the reason. */
@@ -23,13 +24,13 @@ export function refusalMessage({ reason, evaluation }: Refused): string {
   return `${before}${reason.length <= room ? reason : `${reason.slice(0, room - 1)}…`}${after}`
 }
 
-export function undecidedAnswer(error: UndecidedError, explain: string, retryAfterSeconds: number): ErrorAnswer {
+export function undecidedAnswer(undecided: Undecided, explain: string, retryAfterSeconds: number): ErrorAnswer {
   return {
     status: 503,
     code: 'UNAVAILABLE',
-    message: `cannot verify ${error.evaluation.reference} now: ${error.message}`,
+    message: `cannot verify ${undecided.evaluation.reference} now: ${undecided.reason}`,
     detail: explain,
-    headers: { 'retry-after': String(error.retryAfterSeconds ?? retryAfterSeconds) },
+    headers: { 'retry-after': String(undecided.retryAfterSeconds ?? retryAfterSeconds) },
   }
 }
 

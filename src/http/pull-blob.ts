@@ -20,6 +20,8 @@ export type BlobDependencies = {
   readonly admittedBlobs: AdmittedBlobs
   /** Blobs that were found to be no manifests, so that a range of one need not be looked at again. */
   readonly opaqueBlobs: LRUCache<string, true>
+  /** The length of a blob, or of the part asked for, once it has left whole. */
+  readonly onBlobSent: (bytes: number) => void
   readonly onInternalError: (error: unknown, what: string) => void
 }
 
@@ -53,6 +55,8 @@ export async function answerBlob(
     }
     reply.header('content-type', 'application/octet-stream').header('docker-content-digest', digest)
     if (blob.body === undefined) return await reply.send(null)
+    const length = Number(blob.headers['content-length'] ?? blob.headers['Content-Length'] ?? 0)
+    reply.raw.once('finish', () => gate.onBlobSent(length))
     // A part of a blob cannot be checked here; the client checks the whole. That it is no manifest is known already.
     if (blob.status === 206) return await reply.send(blob.body)
     const guard = new BlobGuard(digest)

@@ -3,13 +3,17 @@ import { isDigest } from '../reference/digest.ts'
 import { formatReference, type ImageReference } from '../reference/image-reference.ts'
 import type { Snapshot } from '../trust/snapshot.ts'
 import type { ManifestStore } from '../upstream/manifest-store.ts'
-import { UndecidedError, type Decision } from '../verdict/decision.ts'
+import { UndecidedError } from '../verdict/decision.ts'
+import type { Judged } from '../verdict/enforcement.ts'
 import type { Judge } from '../verdict/judge.ts'
 import type { RegistryRequest } from './registry-request.ts'
 
-/** A manifest that may be served, or why not. What could not be found out is thrown. */
+/**
+ * A manifest with what was found out about exactly these bytes; whether they leave is the enforcer's to say. What kept the
+ * bytes themselves from being had, or the policy, is thrown.
+ */
 export type PulledManifest =
-  | { readonly found: true; readonly manifest: Manifest; readonly decision: Decision; readonly cached: boolean }
+  | { readonly found: true; readonly manifest: Manifest; readonly decision: Judged; readonly cached: boolean }
   | { readonly found: false }
 
 export type PullDependencies = {
@@ -44,7 +48,7 @@ export function peekManifest(
 /**
  * The whole pull: the snapshot in force, the upstream's bytes, the verdict on exactly these bytes.
  *
- * @throws TrustError, UpstreamError, ManifestError, UndecidedError
+ * @throws TrustError, UpstreamError, ManifestError
  */
 export async function pullManifest(
   reference: ImageReference,
@@ -54,7 +58,7 @@ export async function pullManifest(
   const snapshot = await gate.snapshots.current()
   const manifest = await gate.manifests.get(reference)
   if (manifest === undefined) return { found: false }
-  const judged = await inTime(
+  const judging = inTime(
     gate.judge.judge({ reference, manifest, snapshot, client }),
     gate.verdictMs,
     () =>
@@ -72,7 +76,15 @@ export async function pullManifest(
         {},
       ),
   )
-  return { found: true, manifest, decision: judged.decision, cached: judged.cached }
+  try {
+    const judged = await judging
+    return { found: true, manifest, decision: judged.decision, cached: judged.cached }
+  } catch (error) {
+    if (!(error instanceof UndecidedError)) throw error
+    const { message: reason, evaluation, retryAfterSeconds } = error
+    const decision = { outcome: 'undecided', reason, evaluation, retryAfterSeconds } as const
+    return { found: true, manifest, decision, cached: false }
+  }
 }
 
 async function inTime<T>(work: Promise<T>, milliseconds: number, late: () => Error): Promise<T> {

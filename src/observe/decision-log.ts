@@ -1,15 +1,22 @@
 import { LRUCache } from 'lru-cache'
 import { randomBytes } from 'node:crypto'
 import type { Evaluation } from '../verdict/decision.ts'
+import type { Exception } from '../verdict/enforcement.ts'
+
+/** audited: served in audit mode though not accepted; excepted: let through by an exception though refused. */
+export type DecisionVerdict = 'accepted' | 'refused' | 'undecided' | 'audited' | 'excepted'
 
 /** One line a decision: everything that is needed to understand it later, and nothing secret. */
 export type DecisionRecord = {
   readonly id: string
-  readonly verdict: 'accepted' | 'refused' | 'undecided'
+  readonly verdict: DecisionVerdict
   readonly reference: string
   readonly digest: string
   readonly scope: string
   readonly reason: string
+  /** The reason as one of a bounded set, for counting. */
+  readonly code: string
+  readonly exception: Exception | undefined
   readonly signers: readonly string[]
   readonly client: string
   /** Who was logged in; undefined where anybody may pull. */

@@ -24,6 +24,10 @@ export function logDecision(logger: Logger, record: DecisionRecord): void {
       return logger.info(record, 'pull accepted')
     case 'refused':
       return logger.warn(record, 'pull refused')
+    case 'audited':
+      return logger.warn(record, 'pull served in audit mode, would have been stopped')
+    case 'excepted':
+      return logger.warn(record, 'pull let through by an exception')
     case 'undecided':
       return logger.error(record, 'pull undecided')
   }

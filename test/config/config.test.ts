@@ -47,6 +47,16 @@ t.test('each problem names its setting', async t => {
     { change: { auth: { kind: 'none', file: 'x' } }, says: /^auth: .*file/ },
     { change: { tls: { cert: 'tls.crt' } }, says: /^tls\.key: / },
     { change: { rateLimits: { perUser: { perSecond: 0, burst: 1 } } }, says: /^rateLimits\.perUser\.perSecond: / },
+    { change: { mode: 'off' }, says: /^mode: / },
+    { change: { modes: [{ scope: 'Example.org/team', mode: 'audit' }] }, says: /^modes\[0\]\.scope: / },
+    {
+      change: { exceptions: [{ scope: 'example.org', until: 'soon', reason: 'r', by: 'b' }] },
+      says: /^exceptions\[0\]\.until: /,
+    },
+    {
+      change: { exceptions: [{ scope: 'example.org', until: '2030-01-01', reason: 'r' }] },
+      says: /^exceptions\[0\]\.by: /,
+    },
     { change: { limits: { pulls: 0 } }, says: /^limits\.pulls: / },
   ]
   for (const { change, says } of table) {
@@ -67,7 +77,7 @@ t.test('the example configuration has every setting, and is valid', async t => {
   const text = readFileSync(file, 'utf8')
   const config = await loadConfig(file)
   // Commented out, because they need something that is not everywhere.
-  const optional = ['tls', 'keyBroker', 'lookaside', 'explainUrl']
+  const optional = ['tls', 'keyBroker', 'lookaside', 'explainUrl', 'audit']
   const shown = Object.keys(parse(text))
   for (const key of [...Object.keys(config), ...optional]) {
     t.ok(shown.includes(key) || text.includes(`# ${key}:`), `config/sealgate.yaml shows ${key}`)

@@ -1,0 +1,119 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+
+/** What the gate tells of itself. Every label is one of a bounded set; names of images and free text are none. */
+export type Metrics = {
+  readonly decision: (decision: MeasuredDecision) => void
+  readonly upstream: (request: { readonly host: string; readonly outcome: string; readonly seconds: number }) => void
+  readonly policyLoad: (outcome: 'loaded' | 'failed') => void
+  readonly auditLost: (records: number) => void
+  readonly blobBytes: (bytes: number) => void
+}
+
+export type MeasuredDecision = {
+  readonly verdict: 'accepted' | 'refused' | 'undecided' | 'audited' | 'excepted'
+  readonly scope: string
+  /** From decision-code.ts. */
+  readonly code: string
+  readonly cache: 'hit' | 'miss'
+  readonly durationMs: number
+}
+
+export type MetricsSources = {
+  readonly pullsUnderWay: () => number
+  /** undefined while there is no snapshot. */
+  readonly snapshotAgeMs: () => number | undefined
+}
+
+export type PrometheusMetrics = Metrics & {
+  readonly contentType: string
+  /** The text exposition format. */
+  readonly render: () => Promise<string>
+}
+
+const MAX_SCOPES = 200
+const BUCKETS = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 20]
+
+/** Metrics in a registry of their own, for GET /metrics on the admin port. */
+export function createMetrics(sources: MetricsSources): PrometheusMetrics {
+  const registry = new Registry()
+  const registers = [registry]
+  const verdicts = new Counter({
+    name: 'sealgate_verdicts_total',
+    help: 'Manifest requests by verdict, scope of the policy and reason.',
+    labelNames: ['verdict', 'scope', 'reason'],
+    registers,
+  })
+  const latency = new Histogram({
+    name: 'sealgate_decision_seconds',
+    help: 'From the request to its verdict, the fetching of the manifest included.',
+    labelNames: ['cache'],
+    buckets: BUCKETS,
+    registers,
+  })
+  const hits = new Counter({ name: 'sealgate_cache_hits_total', help: 'Verdicts that were at hand.', registers })
+  const upstreams = new Histogram({
+    name: 'sealgate_upstream_seconds',
+    help: 'Requests to registries by host and outcome.',
+    labelNames: ['host', 'outcome'],
+    buckets: BUCKETS,
+    registers,
+  })
+  const loads = new Counter({
+    name: 'sealgate_policy_loads_total',
+    help: 'Changes of policy and keys from files or the key broker; failed ones leave the last good policy in force.',
+    labelNames: ['outcome'],
+    registers,
+  })
+  const lost = new Counter({
+    name: 'sealgate_audit_records_lost_total',
+    help: 'Records that could not be written to the audit log.',
+    registers,
+  })
+  const blobs = new Counter({ name: 'sealgate_blob_bytes_total', help: 'Bytes of blobs passed on.', registers })
+  const pulls = new Gauge({
+    name: 'sealgate_pulls_under_way',
+    help: 'Manifest requests that wait for an upstream or a verdict.',
+    registers,
+  })
+  const age = new Gauge({
+    name: 'sealgate_snapshot_age_seconds',
+    help: 'Since policy and keys were last seen to be current; NaN: there are none.',
+    registers,
+  })
+  const scopes = new Set<string>()
+
+  // A policy may have thousands of scopes, and others after each change: the first ones have a name of their own.
+  function scopeLabel(scope: string): string {
+    if (scopes.has(scope)) return scope
+    if (scope === '' || scopes.size >= MAX_SCOPES) return 'other'
+    scopes.add(scope)
+    return scope
+  }
+
+  return {
+    decision({ verdict, scope, code, cache, durationMs }) {
+      verdicts.inc({ verdict, scope: scopeLabel(scope), reason: code })
+      latency.observe({ cache }, durationMs / 1000)
+      if (cache === 'hit') hits.inc()
+    },
+    upstream({ host, outcome, seconds }) {
+      upstreams.observe({ host, outcome }, seconds)
+    },
+    policyLoad(outcome) {
+      loads.inc({ outcome })
+    },
+    auditLost(records) {
+      lost.inc(records)
+    },
+    blobBytes(bytes) {
+      blobs.inc(bytes)
+    },
+    contentType: Registry.PROMETHEUS_CONTENT_TYPE,
+    render() {
+      const ageMs = sources.snapshotAgeMs()
+      pulls.set(sources.pullsUnderWay())
+      age.set(ageMs === undefined ? Number.NaN : ageMs / 1000)
+      return registry.metrics()
+    },
+  }
+}

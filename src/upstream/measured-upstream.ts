@@ -1,0 +1,34 @@
+import type { Upstream } from './upstream.ts'
+import { UpstreamError } from './upstream-error.ts'
+
+/** `outcome` is found, absent, failed or the code of an UpstreamError. */
+export type ObserveRequest = (request: {
+  readonly host: string
+  readonly outcome: string
+  readonly seconds: number
+}) => void
+
+/** An upstream that tells how each request went: the time to the answer, not that of a blob's bytes. */
+export function measuredUpstream(upstream: Upstream, host: string, observe: ObserveRequest): Upstream {
+  async function measure<T>(request: Promise<T>): Promise<T> {
+    const begun = performance.now()
+    const tell = (outcome: string): void => observe({ host, outcome, seconds: (performance.now() - begun) / 1000 })
+    try {
+      const answer = await request
+      tell(answer === undefined ? 'absent' : 'found')
+      return answer
+    } catch (error) {
+      tell(error instanceof UpstreamError ? error.code : 'failed')
+      throw error
+    }
+  }
+  return {
+    manifest: (...args) => measure(upstream.manifest(...args)),
+    blob: (...args) => measure(upstream.blob(...args)),
+    openBlob: (...args) => measure(upstream.openBlob(...args)),
+    tags: (...args) => measure(upstream.tags(...args)),
+    referrers: (...args) => measure(upstream.referrers(...args)),
+    signatureList: (...args) => measure(upstream.signatureList(...args)),
+    close: () => upstream.close(),
+  }
+}
