@@ -33,6 +33,7 @@ export async function printClientConfig(
     const gate = { host, tls: config.tls !== undefined, caPath: options.ca }
     const { closedBy, files, notes } = clientConfig(client, { registries, gate, clientVersion: options.clientVersion })
     for (const { path, content } of files) terminal.stdout(`### ${path}\n${content}\n`)
+    terminal.stdout('### notes\n')
     for (const note of notes) terminal.stdout(`# ${note}\n`)
     const egress = egressHosts(registries).join(' ')
     terminal.stdout(

@@ -15,7 +15,11 @@ export function containersConfig({ registries, gate }: ClientConfigInput): Clien
   ]
   const content = [
     '# "location" rewrites the name. A [[registry.mirror]] would go on to the origin when the gate refuses.',
-    ...registries.flatMap(host => table(host, `${gate.host}/${host}`)),
+    ...registries.flatMap(host =>
+      host.includes(':')
+        ? ['[[registry]]', `prefix = "${host}"`, 'blocked = true', '']
+        : table(host, `${gate.host}/${host}`),
+    ),
     '# The gate by its own name.',
     ...table(gate.host, gate.host),
     '# Optional: registries that are not above are blocked. A more specific table wins.',
@@ -25,6 +29,11 @@ export function containersConfig({ registries, gate }: ClientConfigInput): Clien
     closedBy: 'files',
     files: [{ path: '/etc/containers/registries.conf.d/50-sealgate.conf', content }],
     notes: [
+      ...registries
+        .filter(host => host.includes(':'))
+        .map(
+          host => `${host} is blocked: a port cannot be part of a path. Give it one of the gate's "hostNames" instead.`,
+        ),
       `Closed for the registries listed and for ${CATCH_ALL.join(' ')}; any other name needs blocked egress.`,
       ...(gate.caPath === undefined ? [] : [`Copy ${gate.caPath} to /etc/containers/certs.d/${gate.host}/ca.crt.`]),
       `Logins: podman login ${gate.host} (credentials for the origin are withheld from another host).`,

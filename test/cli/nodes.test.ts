@@ -1,0 +1,60 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { run } from '../../src/cli/run.ts'
+import { temporaryDirectory } from '../support/gate.ts'
+
+const DEMO = fileURLToPath(new URL('../../config/demo.yaml', import.meta.url))
+const GATE = 'gate.example:5000'
+
+async function sealgate(...args: readonly string[]): Promise<{ readonly exit: number; readonly stdout: string }> {
+  let stdout = ''
+  const exit = await run(args, { stdout: text => void (stdout += text), stderr: () => {}, onSignal: () => {} })
+  return { exit, stdout }
+}
+
+function write(file: string, text: string): void {
+  mkdirSync(dirname(file), { recursive: true })
+  writeFileSync(file, text)
+}
+
+t.test('client-config prints what doctor finds closed', async t => {
+  for (const [client, version] of [
+    ['podman', '4.3'],
+    ['containerd', '2.2'],
+    ['docker', '29.1'],
+    ['k3s', '1.33'],
+  ] as const) {
+    const printed = await sealgate('client-config', client, '-c', DEMO, '--gate', GATE, '--client-version', version)
+    t.equal(printed.exit, 0)
+    const root = temporaryDirectory(t)
+    const blocks = printed.stdout.split(/^### /m).slice(1)
+    for (const block of blocks) {
+      const end = block.indexOf('\n')
+      const path = block.slice(0, end)
+      if (path !== 'notes') write(join(root, path), block.slice(end + 1))
+    }
+    const doctor = await sealgate('doctor', '--root', root, '-c', DEMO, '--gate', GATE)
+    t.equal(doctor.exit, 0, `${client}: ${doctor.stdout}`)
+  }
+})
+
+t.test('client-config says where it cannot close', async t => {
+  for (const client of ['docker', 'buildkit']) {
+    const { exit, stdout } = await sealgate('client-config', client, '-c', DEMO, '--gate', GATE)
+    t.equal(exit, 0)
+    t.match(stdout, /NOT CLOSED/, client)
+  }
+  t.equal((await sealgate('client-config', 'lynx', '-c', DEMO)).exit, 2)
+})
+
+t.test('doctor: 1 open, 2 could not tell', async t => {
+  const root = temporaryDirectory(t)
+  t.equal((await sealgate('doctor', '--root', root, '--gate', GATE)).exit, 2, 'nothing there')
+  t.equal((await sealgate('doctor', '--root', root)).exit, 2, 'no gate')
+  write(join(root, 'etc/docker/daemon.json'), `{"registry-mirrors":["http://${GATE}"]}`)
+  const open = await sealgate('doctor', '--root', root, '--gate', GATE)
+  t.equal(open.exit, 1)
+  t.match(open.stdout, /^open docker-mirrors: \/etc\/docker\/daemon\.json:1: .*\n {2}change: /)
+})
