@@ -1,4 +1,4 @@
-import { JsonError, parseJson, positionAt, type JsonLimits, type JsonNode, type TextPosition } from './strict-json.ts'
+import { JsonError, parseJson, positionsAt, type JsonLimits, type JsonNode, type TextPosition } from './strict-json.ts'
 
 /** One thing wrong with a document: where (JSON path, line, column) and what. */
 export type Problem = TextPosition & { readonly path: string; readonly message: string }
@@ -6,9 +6,12 @@ export type Problem = TextPosition & { readonly path: string; readonly message: 
 export type Decoded<T> =
   { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problems: readonly [Problem, ...Problem[]] }
 
+/** Problems that are told one by one. A hostile document may have one for every few of its bytes. */
+const MAX_TOLD = 100
+
 /**
- * Parses a document and hands its root to `decode`. All problems are collected, so that a reader can mend a file in one
- * go; a document with any problem has no value.
+ * Parses a document and hands its root to `decode`. The problems are collected, so that a reader can mend a file in one
+ * go; after the first hundred they are only counted. A document with any problem has no value.
  *
  * @param decode returns undefined exactly when it (or what it called) has reported a problem
  */
@@ -24,12 +27,40 @@ export function decodeJson<T>(
     if (!(error instanceof JsonError)) throw error
     return { ok: false, problems: [{ path: '', message: error.message, ...error.position }] }
   }
-  const problems: Problem[] = []
-  const value = decode(new JsonCursor(document.root, '', document.text, problems))
-  const [first, ...others] = problems
+  const found = new FoundProblems()
+  const value = decode(new JsonCursor(document.root, '', found))
+  const [first, ...others] = found.told(document.text)
   if (first !== undefined) return { ok: false, problems: [first, ...others] }
   if (value === undefined) throw new Error('a decoder gave up without naming a problem')
   return { ok: true, value }
+}
+
+/** What cursors report to. Lines are counted once at the end: for each problem again, they would cost n² in the worst case. */
+class FoundProblems {
+  readonly #kept: { readonly path: string; readonly message: string; readonly at: number }[] = []
+  #count = 0
+
+  get count(): number {
+    return this.#count
+  }
+
+  add(problem: { readonly path: string; readonly message: string; readonly at: number }): void {
+    this.#count += 1
+    if (this.#kept.length <= MAX_TOLD) this.#kept.push(problem)
+  }
+
+  told(text: string): readonly Problem[] {
+    const positions = positionsAt(
+      text,
+      this.#kept.map(({ at }) => at),
+    )
+    return this.#kept.map(({ path, message, at }, index) => {
+      const position = positions.get(at) ?? { line: 1, column: 1 }
+      return index < MAX_TOLD
+        ? { path, message, ...position }
+        : { path: '', message: `and ${this.#count - MAX_TOLD} more problems`, ...position }
+    })
+  }
 }
 
 /** `transports.docker["quay.io"][0]: unknown key "keypath" (line 4, column 9)` */
@@ -39,6 +70,8 @@ export function formatProblem(problem: Problem): string {
 }
 
 const PLAIN_KEY = /^[A-Za-z_][A-Za-z0-9_-]*$/
+/** A scope is at most this long and is told whole; only a hostile key is longer. */
+const MAX_KEY_TOLD = 512
 const INTEGER = /^(?:0|-?[1-9][0-9]*)$/
 
 export type ExactObject<Required extends string, Optional extends string> = {
@@ -56,25 +89,23 @@ function hasKeys<Required extends string, Optional extends string>(
 export class JsonCursor {
   readonly node: JsonNode
   readonly path: string
-  readonly #text: string
-  readonly #problems: Problem[]
+  readonly #problems: FoundProblems
 
-  constructor(node: JsonNode, path: string, text: string, problems: Problem[]) {
+  constructor(node: JsonNode, path: string, problems: FoundProblems) {
     this.node = node
     this.path = path
-    this.#text = text
     this.#problems = problems
   }
 
   /** Reports a problem with this value, and is the `undefined` that a decoder returns then. */
   fail(message: string, at: number = this.node.at): undefined {
-    this.#problems.push({ path: this.path, message, ...positionAt(this.#text, at) })
+    this.#problems.add({ path: this.path, message, at })
     return undefined
   }
 
   /** How many problems have been reported in the whole document so far. */
   get problemCount(): number {
-    return this.#problems.length
+    return this.#problems.count
   }
 
   string(): string | undefined {
@@ -135,7 +166,7 @@ export class JsonCursor {
     const found: Record<string, JsonCursor> = Object.create(null)
     for (const [key, member] of this.node.members) {
       if (known.includes(key)) found[key] = this.#child(member.value, joinPath(this.path, key))
-      else this.fail(`unknown key ${JSON.stringify(key)}`, member.keyAt)
+      else this.fail(`unknown key ${JSON.stringify(clip(key))}`, member.keyAt)
     }
     for (const key of keys.required) {
       if (!(key in found)) this.fail(`missing key ${JSON.stringify(key)}`)
@@ -144,12 +175,12 @@ export class JsonCursor {
   }
 
   #child(node: JsonNode, path: string): JsonCursor {
-    return new JsonCursor(node, path, this.#text, this.#problems)
+    return new JsonCursor(node, path, this.#problems)
   }
 }
 
 function joinPath(path: string, key: string): string {
-  if (!PLAIN_KEY.test(key)) return `${path}[${JSON.stringify(key)}]`
+  if (key.length > MAX_KEY_TOLD || !PLAIN_KEY.test(key)) return `${path}[${JSON.stringify(clip(key, MAX_KEY_TOLD))}]`
   return path === '' ? key : `${path}.${key}`
 }
 
@@ -169,6 +200,6 @@ function describe(node: JsonNode): string {
   }
 }
 
-function clip(text: string): string {
-  return text.length <= 40 ? text : `${text.slice(0, 40)}…`
+function clip(text: string, length: number = 40): string {
+  return text.length <= length ? text : `${text.slice(0, length)}…`
 }

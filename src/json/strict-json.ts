@@ -66,15 +66,25 @@ export function parseJson(bytes: Uint8Array, limits: JsonLimits = DEFAULT_JSON_L
   return { text, root: new Parser(text, limits.maxDepth).document() }
 }
 
-/** Line and column of an index into the text. */
-export function positionAt(text: string, index: number): TextPosition {
+/** Line and column of each of these indexes into the text, by index. The text is read once, however many there are. */
+export function positionsAt(text: string, indexes: readonly number[]): ReadonlyMap<number, TextPosition> {
+  const positions = new Map<number, TextPosition>()
   let line = 1
   let lineStart = 0
-  for (let next = text.indexOf('\n'); next !== -1 && next < index; next = text.indexOf('\n', next + 1)) {
-    line += 1
-    lineStart = next + 1
+  let lineEnd = text.indexOf('\n')
+  for (const index of indexes.toSorted((a, b) => a - b)) {
+    while (lineEnd !== -1 && lineEnd < index) {
+      line += 1
+      lineStart = lineEnd + 1
+      lineEnd = text.indexOf('\n', lineStart)
+    }
+    positions.set(index, { line, column: index - lineStart + 1 })
   }
-  return { line, column: index - lineStart + 1 }
+  return positions
+}
+
+function positionAt(text: string, index: number): TextPosition {
+  return positionsAt(text, [index]).get(index) ?? { line: 1, column: 1 }
 }
 
 const QUOTE = 0x22
