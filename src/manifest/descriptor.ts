@@ -1,4 +1,5 @@
 import type { JsonCursor } from '../json/decode.ts'
+import { foldedNames, hasNoCaseVariant } from '../json/fold-key.ts'
 import { parseDigest, type Digest } from '../reference/digest.ts'
 
 /** OCI image-spec 1.1, descriptor.md. Fields that nothing here reads are left in the bytes. */
@@ -12,8 +13,14 @@ export type Descriptor = {
   readonly untrustedArtifactType: string | undefined
 }
 
+const NAMES = foldedNames(['mediaType', 'digest', 'size', 'urls', 'annotations', 'data', 'platform', 'artifactType'])
+
+/**
+ * Other keys may be there, but none that a client in Go would take for one of the fields: a layer with a "mediaType" and
+ * a "MediaType" would be a signature here and a file system there (cases 104, 112).
+ */
 export function decodeDescriptor(cursor: JsonCursor): Descriptor | undefined {
-  if (cursor.entries() === undefined) return undefined
+  if (cursor.entries() === undefined || !hasNoCaseVariant(cursor, NAMES)) return undefined
   const mediaTypeCursor = cursor.member('mediaType')
   const digestCursor = cursor.member('digest')
   const sizeCursor = cursor.member('size')

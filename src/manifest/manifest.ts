@@ -1,5 +1,5 @@
 import { decodeJson, formatProblem, type JsonCursor } from '../json/decode.ts'
-import { foldKey } from '../json/fold-key.ts'
+import { foldedNames, hasNoCaseVariant } from '../json/fold-key.ts'
 import { digestOf, type Digest, type DigestAlgorithm } from '../reference/digest.ts'
 import { decodeAnnotations, decodeDescriptor, type Descriptor } from './descriptor.ts'
 import { isManifestMediaType, isSignatureLayerMediaType, MEDIA_TYPES, type ManifestMediaType } from './media-type.ts'
@@ -87,7 +87,7 @@ const KNOWN_KEYS = [
   'subject',
   'annotations',
 ] as const
-const KNOWN_BY_LOWER: ReadonlyMap<string, string> = new Map(KNOWN_KEYS.map(key => [foldKey(key), key]))
+const KNOWN_NAMES = foldedNames(KNOWN_KEYS)
 
 function decodeManifest(
   root: JsonCursor,
@@ -95,13 +95,7 @@ function decodeManifest(
   contentType: string | undefined,
   algorithm: DigestAlgorithm,
 ): Manifest | undefined {
-  const entries = root.entries()
-  if (entries === undefined) return undefined
-  // Go's encoding/json folds case: a client in Go would take "Layers" for "layers" (case 112).
-  for (const [key] of entries) {
-    const known = KNOWN_BY_LOWER.get(foldKey(key))
-    if (known !== undefined && known !== key) return root.fail(`the key "${key}" differs from "${known}" in case only`)
-  }
+  if (root.entries() === undefined || !hasNoCaseVariant(root, KNOWN_NAMES)) return undefined
   const has = (key: (typeof KNOWN_KEYS)[number]): boolean => root.member(key) !== undefined
 
   if (root.member('schemaVersion')?.node.kind === 'number' && numberOf(root.member('schemaVersion')) === '1') {
