@@ -26,46 +26,75 @@ export async function findReferrerBundles(
   } catch (cause) {
     return { signatures: [], failures: [{ place: 'the referrers', cause }], leftOut: [] }
   }
-  // Signatures that do exist must not be pushed out of sight by other manifests: those that say they are bundles first.
-  const candidates = [...referrers].sort((a, b) => rank(a) - rank(b))
-  const leftOut =
-    candidates.length > limits.maxSignatures
-      ? [`${candidates.length} manifests refer to it; only ${limits.maxSignatures} of them were looked at`]
-      : []
-  const found = await Promise.all(
-    candidates
-      .slice(0, limits.maxSignatures)
-      .map(one => readReferrer(source, repository, subject, one, limits, signal)),
+  const candidates = [...referrers].sort(compareCandidates)
+  const looked = candidates.slice(0, limits.maxSignatures)
+  const listed = await inTurns(looked, one => listBundles(source, repository, subject, one, signal))
+  const places = listed.flatMap(({ bundles }) => bundles)
+  const bundles = await inTurns(places.slice(0, limits.maxSignatures), place =>
+    readBundle(source, repository, place, limits, signal),
   )
-  return joinFound([...found, { ...NOTHING_FOUND, leftOut }])
+  const leftOut = [
+    ...leftOutOf(candidates.length, limits.maxSignatures, 'manifests refer to it'),
+    ...leftOutOf(places.length, limits.maxSignatures, 'bundles refer to it'),
+  ]
+  return joinFound([...listed.map(({ found }) => found), ...bundles, { ...NOTHING_FOUND, leftOut }])
 }
 
-/** Only the order of looking follows what a descriptor claims; nothing is decided on it. */
+function leftOutOf(count: number, limit: number, what: string): readonly string[] {
+  return count > limit ? [`${count} ${what}; only ${limit} of them were looked at`] : []
+}
+
+/**
+ * Signatures that do exist must not be pushed out of sight by other manifests, so those that say they are bundles come
+ * first. Only the order of looking follows what a descriptor claims; among equals it is the digest's, whatever order a
+ * registry lists them in.
+ */
+function compareCandidates(a: Descriptor, b: Descriptor): number {
+  return rank(a) - rank(b) || (a.digest < b.digest ? -1 : 1)
+}
+
 function rank({ untrustedArtifactType, annotations }: Descriptor): number {
   return isBundleMediaType(untrustedArtifactType ?? '') || annotations.has('dev.sigstore.bundle.content') ? 0 : 1
 }
 
-async function readReferrer(
+const AT_ONCE = 8
+
+/** Works on a few items at a time; the results are in the items' order. `work` must not throw. */
+async function inTurns<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<readonly R[]> {
+  const results: Promise<R>[] = []
+  const lanes: Promise<unknown>[] = []
+  for (const [index, item] of items.entries()) {
+    const before = lanes[index % AT_ONCE] ?? Promise.resolve()
+    const result = before.then(() => work(item))
+    lanes[index % AT_ONCE] = result
+    results.push(result)
+  }
+  return Promise.all(results)
+}
+
+type BundlePlace = { readonly layer: Descriptor; readonly origin: SignatureOrigin }
+type Listed = { readonly found: FoundSignatures; readonly bundles: readonly BundlePlace[] }
+
+async function listBundles(
   source: SignatureSource,
   repository: Repository,
   subject: Digest,
   descriptor: Descriptor,
-  limits: FindLimits,
   signal: AbortSignal,
-): Promise<FoundSignatures> {
+): Promise<Listed> {
   const origin: SignatureOrigin = { place: 'referrer', name: `referrer ${descriptor.digest}` }
   try {
     const fetched = await source.manifest(repository, descriptor.digest, signal)
-    if (fetched === undefined) return NOTHING_FOUND
+    if (fetched === undefined) return { found: unusable(origin, 'its manifest is listed, but missing'), bundles: [] }
     const manifest = parseManifest(fetched.bytes, essenceOf(fetched.contentType), algorithmOf(descriptor.digest))
-    const bundles = manifest.kind === 'image' && isAbout(manifest, subject) ? bundleLayers(manifest) : []
-    return joinFound(
-      await Promise.all(bundles.map(layer => readBundle(source, repository, layer, origin, limits, signal))),
-    )
+    // About something else, or something else than signatures: SBOMs and attestations are referrers too.
+    const layers = manifest.kind === 'image' && isAbout(manifest, subject) ? bundleLayers(manifest) : []
+    return { found: NOTHING_FOUND, bundles: layers.map(layer => ({ layer, origin })) }
   } catch (error) {
-    // What cannot be read as a manifest is no signature; most referrers are something else anyway.
-    if (error instanceof ManifestError || error instanceof UnusableContentError) return NOTHING_FOUND
-    return { signatures: [], failures: [{ place: origin.name, cause: error }], leftOut: [] }
+    if (error instanceof ManifestError || error instanceof UnusableContentError) {
+      return { found: unusable(origin, error.message), bundles: [] }
+    }
+    return { found: { signatures: [], failures: [{ place: origin.name, cause: error }], leftOut: [] }, bundles: [] }
   }
 }
 
@@ -80,25 +109,23 @@ function bundleLayers(manifest: ImageManifest): readonly Descriptor[] {
 async function readBundle(
   source: SignatureSource,
   repository: Repository,
-  layer: Descriptor,
-  origin: SignatureOrigin,
+  { layer, origin }: BundlePlace,
   limits: FindLimits,
   signal: AbortSignal,
 ): Promise<FoundSignatures> {
-  const unusable = (problem: string): FoundSignatures => ({
-    signatures: [{ format: 'unusable', origin, problem }],
-    failures: [],
-    leftOut: [],
-  })
   if (layer.size > limits.maxSignatureBytes) {
-    return unusable(`its bundle has ${layer.size} bytes, more than ${limits.maxSignatureBytes}`)
+    return unusable(origin, `its bundle has ${layer.size} bytes, more than ${limits.maxSignatureBytes}`)
   }
   try {
     const untrustedBytes = await source.blob(repository, layer, signal)
-    if (untrustedBytes === undefined) return unusable(`its bundle ${layer.digest} is missing`)
+    if (untrustedBytes === undefined) return unusable(origin, `its bundle ${layer.digest} is missing`)
     return { signatures: [{ format: 'bundle', origin, untrustedBytes }], failures: [], leftOut: [] }
   } catch (error) {
-    if (error instanceof UnusableContentError) return unusable(error.message)
+    if (error instanceof UnusableContentError) return unusable(origin, error.message)
     return { signatures: [], failures: [{ place: origin.name, cause: error }], leftOut: [] }
   }
+}
+
+function unusable(origin: SignatureOrigin, problem: string): FoundSignatures {
+  return { signatures: [{ format: 'unusable', origin, problem }], failures: [], leftOut: [] }
 }
