@@ -50,7 +50,8 @@ function entry(
     logID: 'ab'.repeat(32),
   }
   change.payload?.(signed)
-  const canonical = `{"body":"${signed['body']}","integratedTime":${signed['integratedTime']},"logID":"${signed['logID']}","logIndex":${signed['logIndex']}}`
+  const { body: text, integratedTime, logID, logIndex } = signed
+  const canonical = `{"body":${JSON.stringify(text)},"integratedTime":${JSON.stringify(integratedTime)},"logID":${JSON.stringify(logID)},"logIndex":${JSON.stringify(logIndex)}}`
   const set: Json = {
     SignedEntryTimestamp: base64(sign('sha256', Buffer.from(canonical), log.privateKey)),
     Payload: signed,
