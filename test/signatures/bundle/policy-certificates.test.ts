@@ -71,7 +71,15 @@ t.test('fulcio of a policy.json: every field, and the log', async t => {
   ]
   for (const [it, changed, is] of table) t.match(await check(changed), is, it)
   t.match(await check(fulcio, { bundle: { entries: [] } }), /^NOT_LOGGED/, 'no entry')
-  t.match(await check(fulcio, { bundle: { entries: [{ with: 'proof' }] } }), /^NOT_LOGGED/, 'no time that is signed')
+  t.match(await check(fulcio, { bundle: { entries: [{ with: 'proof' }] } }), /^NOT_LOGGED/, 'no time')
+  const unsigned = String(minutes(0).getTime() / 1000)
+  t.match(
+    await check(fulcio, {
+      bundle: { entries: [{ with: 'proof', change: entry => (entry['integratedTime'] = unsigned) }] },
+    }),
+    /^NOT_LOGGED/,
+    'case 5: a time that nobody has signed',
+  )
   t.match(
     await check(fulcio, { bundle: { entries: [{ integratedAt: minutes(20) }] }, now: minutes(60) }),
     /^UNTRUSTED_SIGNER/,
