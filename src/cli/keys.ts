@@ -60,6 +60,17 @@ function trustedBy(requirement: Requirement, trust: TrustMaterial): readonly Tru
           fingerprints: trust.keyring.fingerprints.map(one => `GPG:${one.toUpperCase()}`),
         },
       ]
+    case 'identity':
+      return requirement.type === 'sealgate.sigstoreIdentity'
+        ? [
+            {
+              source: requirement.trustedRoot,
+              fingerprints: trust.trustedRoot.certificateAuthorities.flatMap(({ chain }) =>
+                chain.slice(-1).map(ofCertificate),
+              ),
+            },
+          ]
+        : []
     case 'unbuilt':
       return []
   }

@@ -1,6 +1,7 @@
 import type { JsonCursor } from '../json/decode.ts'
 import { materialIn, type MaterialFields } from './parse-material.ts'
 import { decodeSignedIdentity } from './parse-signed-identity.ts'
+import { decodeSigstoreIdentity, SIGSTORE_IDENTITY_TYPE } from './sigstore-identity-requirement.ts'
 import type { Requirement, Requirements, SigstoreSigner } from './policy.ts'
 
 /** A list of requirements: never empty, for an empty list would be met by anything (case 88). */
@@ -32,6 +33,8 @@ function decodeRequirement(cursor: JsonCursor): Requirement | undefined {
       return decodeSignedBy(cursor)
     case 'sigstoreSigned':
       return decodeSigstoreSigned(cursor)
+    case SIGSTORE_IDENTITY_TYPE:
+      return decodeSigstoreIdentity(cursor)
     default:
       return typeCursor.fail(`there is no requirement type ${JSON.stringify(type)}`)
   }

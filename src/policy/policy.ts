@@ -1,4 +1,5 @@
 import type { DockerReference } from '../reference/image-reference.ts'
+import type { SigstoreIdentityRequirement } from './sigstore-identity-requirement.ts'
 
 /** containers-policy.json(5), parsed: types only. A value of these types has passed every check that needs no file. */
 
@@ -19,6 +20,7 @@ export type Requirement =
   | { readonly type: 'signedBaseLayer' }
   | SignedByRequirement
   | SigstoreSignedRequirement
+  | SigstoreIdentityRequirement
 
 export type SignedByRequirement = {
   readonly type: 'signedBy'

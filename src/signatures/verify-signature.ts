@@ -34,12 +34,13 @@ export async function verifySignature(args: {
     case 'keys':
     case 'fulcio':
     case 'pki':
+    case 'identity':
       return checkSigstore(signature, trust, args)
   }
 }
 
 type UsableSignature = Exclude<UntrustedSignature, { format: 'unusable' }>
-type SigstoreTrust = Extract<TrustMaterial, { by: 'keys' | 'fulcio' | 'pki' }>
+type SigstoreTrust = Extract<TrustMaterial, { by: 'keys' | 'fulcio' | 'pki' | 'identity' }>
 
 function checkSigstore(
   signature: UsableSignature,
@@ -70,5 +71,7 @@ function checkAttached(
       return checkAttachedWithFulcio({ signature, subject, trust: trust.trust, rekorKeys: trust.rekorKeys, now })
     case 'pki':
       return checkAttachedWithPki({ signature, subject, trust: trust.trust, now })
+    case 'identity':
+      return rejected('NOT_APPLICABLE', 'is no sigstore bundle, and only a bundle proves who signed without a key')
   }
 }

@@ -10,6 +10,8 @@ export function materialOf(requirement: Requirement): readonly NeededMaterial[] 
       return []
     case 'signedBy':
       return [{ kind: 'gpg-keyring', source: requirement.keyring }]
+    case 'sealgate.sigstoreIdentity':
+      return [{ kind: 'trusted-root', source: requirement.trustedRoot }]
     case 'sigstoreSigned': {
       const { signer } = requirement
       switch (signer.by) {

@@ -4,6 +4,7 @@ import { parseCaCertificates } from '../signatures/certificate-trust.ts'
 import { parseGpgKeyring, type GpgKeyring } from '../signatures/gpg-keyring.ts'
 import { parsePublicKeyPem, type TrustedKey } from '../signatures/public-key.ts'
 import type { TrustMaterial } from '../signatures/trust-material.ts'
+import { parseTrustedRoot, type TrustedRoot } from '../signatures/trusted-root.ts'
 import type { Certificate } from '../signatures/x509/certificate.ts'
 import { materialKey, type LoadedMaterial, type MaterialKind } from './snapshot.ts'
 
@@ -77,6 +78,13 @@ export function trustPreparer(
     }
   }
 
+  function trustedRootOf(source: MaterialSource): TrustedRoot {
+    const name = source.from === 'data' ? source.field : source.places.map(shortName).join(', ')
+    const [bytes] = bytesOf('trusted-root', source)
+    if (bytes === undefined) throw new Error(`${name} was not loaded`)
+    return parseTrustedRoot(bytes, name)
+  }
+
   function certificatesOf(source: MaterialSource): readonly Certificate[] {
     const name = source.from === 'data' ? source.field : source.places.map(shortName).join(', ')
     return bytesOf('ca', source).flatMap(bytes => parseCaCertificates(bytes, name))
@@ -91,6 +99,12 @@ export function trustPreparer(
       case 'signedBy':
         if (requirement.keyType !== 'GPGKeys') return { by: 'unbuilt', what: `signedBy with ${requirement.keyType}` }
         return { by: 'gpg', keyring: await keyringOf(requirement.keyring) }
+      case 'sealgate.sigstoreIdentity':
+        return {
+          by: 'identity',
+          trustedRoot: trustedRootOf(requirement.trustedRoot),
+          identities: requirement.identities,
+        }
       case 'sigstoreSigned':
         return sigstoreTrust(requirement.signer)
     }

@@ -82,7 +82,8 @@ async function evaluate(requirement: Requirement, input: DecideInput): Promise<E
     case 'signedBaseLayer':
       return plain(words, 'unmet', 'falls under signedBaseLayer, which no image can meet')
     case 'signedBy':
-    case 'sigstoreSigned': {
+    case 'sigstoreSigned':
+    case 'sealgate.sigstoreIdentity': {
       const trust = input.snapshot.trust.get(requirement)
       if (trust === undefined) throw new Error(`no trust material for a requirement of ${input.snapshot.id}`)
       if (trust.by === 'unbuilt')
