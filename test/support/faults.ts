@@ -1,10 +1,11 @@
 import { gzipSync } from 'node:zlib'
-import type { OutgoingHttpHeaders } from 'node:http'
 import type { Script } from './evil-registry.ts'
+
+type FaultHeaders = Readonly<Record<string, string | number>>
 
 /** Ways in which a registry can be broken or lie: scripts for EvilRegistry. */
 
-export function answer(status: number, headers: OutgoingHttpHeaders = {}, body: string | Uint8Array = ''): Script {
+export function answer(status: number, headers: FaultHeaders = {}, body: string | Uint8Array = ''): Script {
   return (_, response) => {
     response.writeHead(status, headers).end(body)
     return true
@@ -26,7 +27,7 @@ export const notHttp: Script = request => {
 }
 
 /** Half of the body that its length promises, and then `end`: silence, or the end of the connection. */
-export function truncated(bytes: Uint8Array, end: 'silence' | 'hang-up', headers: OutgoingHttpHeaders = {}): Script {
+export function truncated(bytes: Uint8Array, end: 'silence' | 'hang-up', headers: FaultHeaders = {}): Script {
   return (_, response) => {
     response.writeHead(200, { ...headers, 'content-length': bytes.length })
     response.write(bytes.subarray(0, bytes.length / 2))
@@ -36,7 +37,7 @@ export function truncated(bytes: Uint8Array, end: 'silence' | 'hang-up', headers
 }
 
 /** A byte at a time: never idle for long, never done. */
-export function drip(everyMs: number, headers: OutgoingHttpHeaders = {}): Script {
+export function drip(everyMs: number, headers: FaultHeaders = {}): Script {
   return (_, response) => {
     response.writeHead(200, headers)
     const timer = setInterval(() => response.write(' '), everyMs)
@@ -46,7 +47,7 @@ export function drip(everyMs: number, headers: OutgoingHttpHeaders = {}): Script
 }
 
 /** A body without end and without a length, as fast as it is read. */
-export function endless(headers: OutgoingHttpHeaders = {}): Script {
+export function endless(headers: FaultHeaders = {}): Script {
   return (_, response) => {
     response.writeHead(200, headers)
     const piece = Buffer.alloc(64 * 1024, 0x20)
@@ -59,7 +60,7 @@ export function endless(headers: OutgoingHttpHeaders = {}): Script {
   }
 }
 
-export function gzipped(bytes: Uint8Array, headers: OutgoingHttpHeaders = {}): Script {
+export function gzipped(bytes: Uint8Array, headers: FaultHeaders = {}): Script {
   return answer(200, { ...headers, 'content-encoding': 'gzip' }, gzipSync(bytes))
 }
 
