@@ -24,6 +24,11 @@ export class LayoutIndexes {
   readonly #kept: LRUCache<string, { readonly stamp: string; readonly index: LayoutIndex }> = new LRUCache({
     max: MAX_KEPT,
   })
+  readonly #root: string
+
+  constructor(root: string) {
+    this.#root = root
+  }
 
   /** @returns undefined where there is no layout */
   async read(directory: string): Promise<LayoutIndex | undefined> {
@@ -39,9 +44,12 @@ export class LayoutIndexes {
     }
     const known = this.#kept.get(directory)
     if (known?.stamp === stamp) return known.index
-    const opened = await openRegular(path)
+    const opened = await openRegular(path, this.#root)
     if (opened === undefined) return undefined
     try {
+      if (opened.stats.size > LIMITS.maxBytes) {
+        throw new UpstreamError('TOO_LARGE', `the layout's index.json has more than ${LIMITS.maxBytes} bytes`)
+      }
       const index = parseIndex(await opened.handle.readFile())
       this.#kept.set(directory, { stamp, index })
       return index

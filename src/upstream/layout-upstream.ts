@@ -7,7 +7,7 @@ import { algorithmOf, digestMatches, digestOf, hexOf, isDigest, type Digest } fr
 import type { Repository, Tag } from '../reference/repository.ts'
 import { openRegular } from './layout-file.ts'
 import { LayoutIndexes, type LayoutIndex } from './layout-index.ts'
-import { referrersIn } from './layout-referrers.ts'
+import { LayoutReferrers } from './layout-referrers.ts'
 import { resolveRange } from './byte-range.ts'
 import { UpstreamError } from './upstream-error.ts'
 import type { FetchedManifest, OpenBlobOptions, OpenedBlob, TagList, TagsPage, Upstream } from './upstream.ts'
@@ -17,10 +17,30 @@ import type { FetchedManifest, OpenBlobOptions, OpenedBlob, TagList, TagsPage, U
  * `cosign sign` on a layout counts with the next pull. OCI image-spec 1.1, image-layout.md.
  */
 export function openLayoutUpstream(root: string): Upstream {
-  const indexes = new LayoutIndexes()
+  const indexes = new LayoutIndexes(root)
+  const searched = new LayoutReferrers()
   // Host and path are branded: no component of them is empty, "." or "..".
   const directoryOf = ({ host, path }: Repository): string => join(root, host, ...path.split('/'))
   const indexOf = (repository: Repository): Promise<LayoutIndex | undefined> => indexes.read(directoryOf(repository))
+
+  /** A whole blob, hashed; undefined where there is none. */
+  async function readBlob(repository: Repository, digest: Digest, maxBytes: number): Promise<Uint8Array | undefined> {
+    const opened = await openRegular(blobPath(directoryOf(repository), digest), root)
+    if (opened === undefined) return undefined
+    try {
+      if (opened.stats.size > maxBytes) {
+        throw new UpstreamError('TOO_LARGE', `${digest} has ${opened.stats.size} bytes, more than ${maxBytes}`)
+      }
+      const bytes = await opened.handle.readFile()
+      if (digestMatches(digest, bytes)) return bytes
+      const actual = digestOf(bytes, algorithmOf(digest))
+      throw new UpstreamError('DIGEST_MISMATCH', `the layout has ${actual} under the name of ${digest}`, {
+        digests: { expected: digest, actual },
+      })
+    } finally {
+      await opened.handle.close()
+    }
+  }
 
   async function manifest(repository: Repository, reference: Tag | Digest): Promise<FetchedManifest | undefined> {
     const index = await indexOf(repository)
@@ -28,14 +48,14 @@ export function openLayoutUpstream(root: string): Upstream {
     const listed = isDigest(reference) ? index.byDigest.get(reference) : index.byTag.get(reference)
     const digest = isDigest(reference) ? reference : listed?.digest
     if (digest === undefined) return undefined
-    const bytes = await readBlob(directoryOf(repository), digest, MAX_MANIFEST_BYTES)
+    const bytes = await readBlob(repository, digest, MAX_MANIFEST_BYTES)
     // Config and layers lie beside the manifests here; a registry keeps them apart.
     if (bytes === undefined || !looksLikeManifest(bytes)) return undefined
     return { bytes, contentType: listed?.mediaType }
   }
 
   async function blob(repository: Repository, { digest, size }: Descriptor): Promise<Uint8Array | undefined> {
-    const bytes = await readBlob(directoryOf(repository), digest, size)
+    const bytes = await readBlob(repository, digest, size)
     if (bytes !== undefined && bytes.byteLength !== size) {
       throw new UpstreamError('DIGEST_MISMATCH', `${digest} has ${bytes.byteLength} bytes, its descriptor says ${size}`)
     }
@@ -48,7 +68,7 @@ export function openLayoutUpstream(root: string): Upstream {
     { method, range, signal }: OpenBlobOptions,
   ): Promise<OpenedBlob | undefined> {
     if ((await indexOf(repository)) === undefined) return undefined
-    const opened = await openRegular(blobPath(directoryOf(repository), digest))
+    const opened = await openRegular(blobPath(directoryOf(repository), digest), root)
     if (opened === undefined) return undefined
     const { handle, stats } = opened
     const part = range === undefined ? undefined : resolveRange(range, stats.size)
@@ -80,7 +100,7 @@ export function openLayoutUpstream(root: string): Upstream {
   async function referrers(repository: Repository, subject: Digest): Promise<readonly Descriptor[]> {
     const index = await indexOf(repository)
     if (index === undefined) return []
-    return referrersIn(index, subject, digest => readBlob(directoryOf(repository), digest, MAX_MANIFEST_BYTES))
+    return searched.find(index, subject, digest => readBlob(repository, digest, MAX_MANIFEST_BYTES))
   }
 
   return { manifest, blob, openBlob, tags, referrers, signatureList: async () => undefined, close: async () => {} }
@@ -92,23 +112,4 @@ function headersOf(length: number): Readonly<Record<string, string>> {
 
 function blobPath(directory: string, digest: Digest): string {
   return join(directory, 'blobs', algorithmOf(digest), hexOf(digest))
-}
-
-/** A whole blob, hashed; undefined where there is none. */
-async function readBlob(directory: string, digest: Digest, maxBytes: number): Promise<Uint8Array | undefined> {
-  const opened = await openRegular(blobPath(directory, digest))
-  if (opened === undefined) return undefined
-  try {
-    if (opened.stats.size > maxBytes) {
-      throw new UpstreamError('TOO_LARGE', `${digest} has ${opened.stats.size} bytes, more than ${maxBytes}`)
-    }
-    const bytes = await opened.handle.readFile()
-    if (!digestMatches(digest, bytes)) {
-      const actual = digestOf(bytes, algorithmOf(digest))
-      throw new UpstreamError('DIGEST_MISMATCH', `the layout has ${actual} under the name of ${digest}`)
-    }
-    return bytes
-  } finally {
-    await opened.handle.close()
-  }
 }
