@@ -1,6 +1,8 @@
 import { mayRedirectTo, type AllowedHosts } from './allowed-hosts.ts'
 import type { Dial, DialAnswer } from './dial.ts'
-import { statusError, type RegistryClient } from './registry-client.ts'
+import { resolveRange } from './byte-range.ts'
+import type { RegistryClient } from './registry-client.ts'
+import { statusError } from './status-error.ts'
 import { UpstreamError } from './upstream-error.ts'
 import type { OpenBlobOptions, OpenedBlob } from './upstream.ts'
 
@@ -17,7 +19,8 @@ const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 
 /**
  * Asks for a blob and follows redirects here, never the client: each hop is held against the configuration, and gets
- * headers made anew, without credentials once the registry's own origin is left (cases 156, 157, 159).
+ * headers made anew. Once the registry's own origin is left no hop gets credentials any more, not even one that leads
+ * back: where that goes was for another host to say (cases 156, 157, 159).
  */
 export async function openBlobAt(
   route: BlobRoute,
@@ -29,13 +32,19 @@ export async function openBlobAt(
   const { upstream } = route.hosts
   let answer = await route.client.send(route.path, { method, url, headers, signal })
   let at = url
+  let isHome = true
   for (let hops = 0; REDIRECTS.has(answer.status); hops += 1) {
     answer.body.destroy()
     if (hops === MAX_REDIRECTS) throw new UpstreamError('BAD_ANSWER', `${upstream.host} redirects without end`)
     at = nextHop(answer, at, route.hosts)
     const request = { method, url: at, headers, signal }
-    answer =
-      at.origin === upstream.origin ? await route.client.send(route.path, request) : await route.dial.send(request)
+    isHome &&= at.origin === upstream.origin
+    answer = isHome ? await route.client.send(route.path, request) : await route.dial.send(request)
+  }
+  if (answer.status >= 400 && answer.status !== 404 && !(answer.status === 416 && range !== undefined)) {
+    throw isHome
+      ? await route.client.refusal(route.path, answer, 'a blob')
+      : await statusError(answer, { host: at.host, what: 'a blob', secrets: [] })
   }
   return openedBlob(answer, at, options)
 }
@@ -65,7 +74,10 @@ function openedBlob(answer: DialAnswer, at: URL, { method, range }: OpenBlobOpti
     const total = /^bytes \*\/([0-9]+)$/.exec(answer.header('content-range') ?? '')?.[1]
     return { status: 416, headers: total === undefined ? {} : { 'content-range': `bytes */${total}` }, body: undefined }
   }
-  if (status !== 200 && !(status === 206 && range !== undefined)) throw statusError(answer, at.host, 'a blob')
+  if (status !== 200 && !(status === 206 && range !== undefined)) {
+    body.destroy()
+    throw new UpstreamError('BAD_ANSWER', `${at.host} answered ${status} for a blob`, { status })
+  }
   if (encoding !== undefined && encoding !== '' && encoding.toLowerCase() !== 'identity') {
     body.destroy()
     throw new UpstreamError('BAD_ANSWER', `${at.host} sent a blob encoded, though asked not to`)
@@ -82,16 +94,28 @@ function openedBlob(answer: DialAnswer, at: URL, { method, range }: OpenBlobOpti
 /** A part must be the part that was asked for, of the length it has (case 207). */
 function checkedContentRange(answer: DialAnswer, at: URL, range: string | undefined): string {
   const text = answer.header('content-range') ?? ''
-  const [, first = '', last = ''] = /^bytes ([0-9]{1,15})-([0-9]{1,15})\/(?:[0-9]{1,15}|\*)$/.exec(text) ?? []
+  const [, first = '', last = '', total = ''] =
+    /^bytes ([0-9]{1,15})-([0-9]{1,15})\/(?:([0-9]{1,15})|\*)$/.exec(text) ?? []
   const [, wantedFirst = '', wantedLast = ''] = /^bytes=([0-9]*)-([0-9]*)$/.exec(range ?? '') ?? []
   const length = answer.header('content-length')
   const fits =
     first !== '' &&
     Number(last) >= Number(first) &&
+    (total === '' || Number(last) < Number(total)) &&
+    (wantedFirst !== '' || isSuffix(range ?? '', { first, last, total })) &&
     (wantedFirst === '' || wantedFirst === first) &&
     (wantedFirst === '' || wantedLast === '' || Number(last) <= Number(wantedLast)) &&
     (length === undefined || Number(length) === Number(last) - Number(first) + 1)
   if (fits) return text
   answer.body.destroy()
   throw new UpstreamError('BAD_ANSWER', `${at.host} sent another part of a blob than was asked for`)
+}
+
+/** Whether these are the last bytes that were asked for; where the whole has no length nobody can tell. */
+function isSuffix(
+  range: string,
+  part: { readonly first: string; readonly last: string; readonly total: string },
+): boolean {
+  const wanted = part.total === '' ? 'unsatisfiable' : resolveRange(range, Number(part.total))
+  return wanted !== 'unsatisfiable' && wanted.first === Number(part.first) && wanted.last === Number(part.last)
 }

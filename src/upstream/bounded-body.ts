@@ -11,7 +11,7 @@ export async function readBounded(body: Readable, maxBytes: number, what: string
   let length = 0
   try {
     for await (const chunk of body) {
-      const bytes = Buffer.from(chunk)
+      const bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk)
       length += bytes.byteLength
       if (length > maxBytes) throw new UpstreamError('TOO_LARGE', `${what} has more than ${maxBytes} bytes`)
       chunks.push(bytes)

@@ -24,6 +24,18 @@ export type DialAnswer = {
   readonly body: Readable
 }
 
+/** PEM, both. */
+export type ClientCertificate = { readonly cert: string; readonly key: string }
+
+export type DialOptions = {
+  readonly origin: URL
+  /** PEM: the registry's own origin trusts only this; hosts it points at may also have a certificate of the system's. */
+  readonly ca: string | undefined
+  /** For the registry's own origin only. */
+  readonly clientCertificate: ClientCertificate | undefined
+  readonly timeouts: DialTimeouts
+}
+
 /** Sends one request as it is: nothing is followed, repeated, cached or decoded. */
 export type Dial = {
   readonly send: (request: DialRequest) => Promise<DialAnswer>
@@ -35,22 +47,26 @@ const MAX_HEADER_BYTES = 64 * 1024
 
 /**
  * Sockets for one upstream and the hosts it may point at. Pools are per origin and never shared between upstreams: what
- * one of them leaves in a socket is read by nobody else (case 160).
- *
- * @param ca PEM: the registry's own origin trusts only this; hosts it points at may also have a certificate of the system's
+ * one of them leaves in a socket is read by nobody else (case 160). The callers' signals bound a whole exchange.
  */
-export function openDial(origin: URL, ca: string | undefined, timeouts: DialTimeouts): Dial {
-  const agentWith = (trusted: readonly string[] | undefined): Agent =>
+export function openDial({ origin, ca, clientCertificate, timeouts }: DialOptions): Dial {
+  const agentWith = (trusted: readonly string[] | undefined, own: ClientCertificate | undefined): Agent =>
     new Agent({
       connections: MAX_CONNECTIONS,
       pipelining: 1,
+      // One exchange a socket: HTTP/2 would share one among repositories, and its windows hold a large blob back.
+      allowH2: false,
       maxHeaderSize: MAX_HEADER_BYTES,
       headersTimeout: timeouts.headersMs,
       bodyTimeout: timeouts.bodyMs,
-      connect: { timeout: timeouts.connectMs, ...(trusted === undefined ? {} : { ca: [...trusted] }) },
+      connect: {
+        timeout: timeouts.connectMs,
+        ...(trusted === undefined ? {} : { ca: [...trusted] }),
+        ...(own === undefined ? {} : { cert: own.cert, key: own.key }),
+      },
     })
-  const own = agentWith(ca === undefined ? undefined : [ca])
-  const foreign = agentWith(ca === undefined ? undefined : [...rootCertificates, ca])
+  const own = agentWith(ca === undefined ? undefined : [ca], clientCertificate)
+  const foreign = agentWith(ca === undefined ? undefined : [...rootCertificates, ca], undefined)
   return {
     async send({ method, url, headers, signal }) {
       const agent = url.origin === origin.origin ? own : foreign

@@ -1,7 +1,9 @@
 import type { AllowedHosts } from './allowed-hosts.ts'
 import { parseChallenge } from './challenge.ts'
 import type { Dial, DialAnswer, DialRequest } from './dial.ts'
+import { formatComplaints } from './error-list.ts'
 import { basicAuthorization, TokenClient, type Credentials } from './token-client.ts'
+import { statusError } from './status-error.ts'
 import { UpstreamError } from './upstream-error.ts'
 
 export type RegistryClientOptions = {
@@ -10,18 +12,18 @@ export type RegistryClientOptions = {
   readonly credentials: () => Promise<Credentials | undefined>
 }
 
-const MAX_RETRY_AFTER_SECONDS = 3600
-
 /** Requests to one registry with the credentials it wants: asked for once, remembered, and never sent anywhere else. */
 export class RegistryClient {
   readonly #options: RegistryClientOptions
   readonly #tokens: TokenClient
   /** How this registry wants to be asked, once it has said so; by repository path, since tokens are for one. */
   readonly #authorizations = new Map<string, string>()
+  /** The password as it was last sent, so that it can be kept out of what comes back. */
+  #password: string | undefined
 
   constructor(options: RegistryClientOptions) {
     this.#options = options
-    this.#tokens = new TokenClient(options)
+    this.#tokens = new TokenClient({ ...options, credentials: () => this.#credentials() })
   }
 
   /**
@@ -39,15 +41,38 @@ export class RegistryClient {
     const second = await this.#options.dial.send(withAuthorization(request, fresh))
     if (second.status === 401) {
       this.#authorizations.delete(repositoryPath)
-      second.body.destroy()
-      throw new UpstreamError('UNAUTHORIZED', `${request.url.host} does not accept the credentials it is given`)
+      throw await this.#unauthorized(second, request, fresh)
     }
     this.#remember(repositoryPath, fresh)
     return second
   }
 
+  /** What the registry's own refusal of a request means, without what it was sent (section 7.7). */
+  async refusal(repositoryPath: string, answer: DialAnswer, what: string): Promise<UpstreamError> {
+    const secrets = this.#secretsOf(this.#authorizations.get(repositoryPath))
+    return statusError(answer, { host: this.#options.hosts.upstream.host, what, secrets })
+  }
+
+  async #unauthorized(answer: DialAnswer, { url }: DialRequest, authorization: string): Promise<UpstreamError> {
+    const secrets = this.#secretsOf(authorization)
+    const refused = await statusError(answer, { host: url.host, what: 'the credentials it is given', secrets })
+    const { status, complaints } = refused
+    const message = `${url.host} does not accept the credentials it is given${formatComplaints(complaints)}`
+    return new UpstreamError('UNAUTHORIZED', message, { status, complaints })
+  }
+
+  #secretsOf(authorization: string | undefined): readonly string[] {
+    return [authorization?.replace(/^\S+ /, ''), this.#password].filter(secret => secret !== undefined)
+  }
+
+  async #credentials(): Promise<Credentials | undefined> {
+    const configured = await this.#options.credentials()
+    this.#password = configured?.password ?? this.#password
+    return configured
+  }
+
   async #authorize(answer: DialAnswer, repositoryPath: string, remembered: string | undefined): Promise<string> {
-    const { hosts, credentials } = this.#options
+    const { hosts } = this.#options
     const challenge = parseChallenge(answer.header('www-authenticate'))
     switch (challenge?.scheme) {
       case 'bearer': {
@@ -55,7 +80,7 @@ export class RegistryClient {
         return `Bearer ${token}`
       }
       case 'basic': {
-        const configured = await credentials()
+        const configured = await this.#credentials()
         if (configured !== undefined) return basicAuthorization(configured)
         throw new UpstreamError(
           'UNAUTHORIZED',
@@ -75,28 +100,4 @@ export class RegistryClient {
 
 function withAuthorization(request: DialRequest, authorization: string | undefined): DialRequest {
   return authorization === undefined ? request : { ...request, headers: { ...request.headers, authorization } }
-}
-
-/**
- * What an unwanted status means. The body is not read: what it says is the upstream's business, not our client's.
- *
- * @param what the thing that was asked for
- */
-export function statusError(answer: DialAnswer, host: string, what: string): UpstreamError {
-  answer.body.destroy()
-  const { status } = answer
-  const said = `${host} answered ${status} for ${what}`
-  if (status === 401) return new UpstreamError('UNAUTHORIZED', said)
-  if (status === 403) return new UpstreamError('FORBIDDEN', said)
-  if (status === 429) {
-    return new UpstreamError('RATE_LIMITED', said, { retryAfterSeconds: retryAfterOf(answer) })
-  }
-  if (status >= 500) return new UpstreamError('SERVER_ERROR', said, { retryAfterSeconds: retryAfterOf(answer) })
-  return new UpstreamError('BAD_ANSWER', said)
-}
-
-/** Retry-After in seconds, bounded; its date form is not worth reading. */
-function retryAfterOf(answer: DialAnswer): number | undefined {
-  const text = answer.header('retry-after')
-  return text !== undefined && /^[0-9]{1,6}$/.test(text) ? Math.min(Number(text), MAX_RETRY_AFTER_SECONDS) : undefined
 }

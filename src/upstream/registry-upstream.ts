@@ -6,8 +6,8 @@ import { isTag, type Repository, type Tag } from '../reference/repository.ts'
 import type { AllowedHosts } from './allowed-hosts.ts'
 import { openBlobAt } from './blob-request.ts'
 import { readBounded } from './bounded-body.ts'
-import { openDial, dialError, type DialAnswer, type DialTimeouts } from './dial.ts'
-import { RegistryClient, statusError } from './registry-client.ts'
+import { openDial, dialError, type ClientCertificate, type DialAnswer, type DialTimeouts } from './dial.ts'
+import { RegistryClient } from './registry-client.ts'
 import { ReferrersClient } from './referrers-client.ts'
 import { SignatureListClient } from './signature-list-client.ts'
 import type { Credentials } from './token-client.ts'
@@ -22,12 +22,19 @@ export type RegistryUpstreamOptions = {
   readonly credentials: () => Promise<Credentials | undefined>
   /** PEM; undefined: the system's. */
   readonly ca: string | undefined
+  /** Shown to the registry itself, and to no other host. */
+  readonly clientCertificate?: ClientCertificate | undefined
   readonly redirectHosts: readonly string[]
   readonly tokenHosts: readonly string[]
   readonly timeouts: DialTimeouts
   readonly maxManifestBytes: number
 }
 
+/**
+ * How registries without the referrers API say so, beside 404. go-containerregistry and so cosign read 400 and 406 that
+ * way; ghcr.io sends the request on to a page of its web site (303), where nothing of a registry is to be found.
+ */
+const LACKS_REFERRERS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308, 400, 406])
 const MAX_SIGNATURE_LIST_BYTES = 4 * 1024 * 1024
 const MAX_TAGS_BYTES = 8 * 1024 * 1024
 const JSON_LIMITS = { maxBytes: MAX_TAGS_BYTES, maxDepth: 8 }
@@ -39,7 +46,12 @@ export function openRegistryUpstream(options: RegistryUpstreamOptions): Upstream
     tokenHosts: options.tokenHosts,
     redirectHosts: options.redirectHosts,
   }
-  const dial = openDial(options.url, options.ca, options.timeouts)
+  const dial = openDial({
+    origin: options.url,
+    ca: options.ca,
+    clientCertificate: options.clientCertificate,
+    timeouts: options.timeouts,
+  })
   const client = new RegistryClient({ dial, hosts, credentials: options.credentials })
   const { host } = options.url
 
@@ -53,12 +65,17 @@ export function openRegistryUpstream(options: RegistryUpstreamOptions): Upstream
   }
 
   /** A whole answer; undefined where there is no such thing. */
-  async function read(answer: DialAnswer, maxBytes: number, what: string): Promise<Uint8Array | undefined> {
+  async function read(
+    repository: Repository,
+    answer: DialAnswer,
+    maxBytes: number,
+    what: string,
+  ): Promise<Uint8Array | undefined> {
     if (answer.status === 404) {
       answer.body.destroy()
       return undefined
     }
-    if (answer.status !== 200) throw statusError(answer, host, what)
+    if (answer.status !== 200) throw await client.refusal(pathOf(repository), answer, what)
     refuseEncoding(answer, host, what)
     try {
       return await readBounded(answer.body, maxBytes, what)
@@ -73,7 +90,7 @@ export function openRegistryUpstream(options: RegistryUpstreamOptions): Upstream
     signal: AbortSignal,
   ): Promise<FetchedManifest | undefined> {
     const answer = await get(repository, urlOf(repository, `manifests/${reference}`), MANIFEST_ACCEPT, signal)
-    const bytes = await read(answer, options.maxManifestBytes, `the manifest ${reference}`)
+    const bytes = await read(repository, answer, options.maxManifestBytes, `the manifest ${reference}`)
     if (bytes === undefined) return undefined
     // Docker-Content-Digest is not asked: only the bytes tell their digest (case 109).
     if (isDigest(reference)) checkDigest(reference, bytes, host)
@@ -117,7 +134,7 @@ export function openRegistryUpstream(options: RegistryUpstreamOptions): Upstream
     url.searchParams.set('n', String(n))
     if (last !== undefined) url.searchParams.set('last', last)
     const answer = await get(repository, url, 'application/json', signal)
-    const bytes = await read(answer, MAX_TAGS_BYTES, 'the list of tags')
+    const bytes = await read(repository, answer, MAX_TAGS_BYTES, 'the list of tags')
     if (bytes === undefined) return undefined
     const decoded = decodeJson(bytes, decodeTags, JSON_LIMITS)
     if (!decoded.ok)
@@ -134,7 +151,11 @@ export function openRegistryUpstream(options: RegistryUpstreamOptions): Upstream
     host,
     list: async (repository, url, accept, signal) => {
       const answer = await get(repository, url, accept, signal)
-      const bytes = await read(answer, options.maxManifestBytes, 'the referrers')
+      if (LACKS_REFERRERS.has(answer.status)) {
+        answer.body.destroy()
+        return undefined
+      }
+      const bytes = await read(repository, answer, options.maxManifestBytes, 'the referrers')
       return bytes && { bytes, contentType: answer.header('content-type'), link: answer.header('link') }
     },
     urlOf: (repository, subject) => urlOf(repository, `referrers/${subject}`),
@@ -143,7 +164,7 @@ export function openRegistryUpstream(options: RegistryUpstreamOptions): Upstream
 
   const extension = new SignatureListClient({
     get: (repository, path, signal) => get(repository, new URL(path, options.url), 'application/json', signal),
-    read: answer => read(answer, MAX_SIGNATURE_LIST_BYTES, 'the list of signatures'),
+    read: (repository, answer) => read(repository, answer, MAX_SIGNATURE_LIST_BYTES, 'the list of signatures'),
     pathOf,
   })
 
@@ -162,7 +183,9 @@ export function openRegistryUpstream(options: RegistryUpstreamOptions): Upstream
 function checkDigest(digest: Digest, bytes: Uint8Array, host: string): void {
   if (digestMatches(digest, bytes)) return
   const actual = digestOf(bytes, algorithmOf(digest))
-  throw new UpstreamError('DIGEST_MISMATCH', `${host} sent ${actual} when asked for ${digest}`)
+  throw new UpstreamError('DIGEST_MISMATCH', `${host} sent ${actual} when asked for ${digest}`, {
+    digests: { expected: digest, actual },
+  })
 }
 
 /** Bytes in another encoding are not the bytes that have the digest; they are never decoded (case 131). */

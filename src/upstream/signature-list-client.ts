@@ -5,7 +5,7 @@ import type { DialAnswer } from './dial.ts'
 export type SignatureListOptions = {
   readonly get: (repository: Repository, path: string, signal: AbortSignal) => Promise<DialAnswer>
   /** The whole body; undefined for 404. */
-  readonly read: (answer: DialAnswer) => Promise<Uint8Array | undefined>
+  readonly read: (repository: Repository, answer: DialAnswer) => Promise<Uint8Array | undefined>
   /** The repository as the upstream calls it. */
   readonly pathOf: (repository: Repository) => string
 }
@@ -29,7 +29,7 @@ export class SignatureListClient {
     })
     if (!(await this.#supported)) return undefined
     const path = `/extensions/v2/${this.#options.pathOf(repository)}/signatures/${digest}`
-    return this.#options.read(await this.#options.get(repository, path, signal))
+    return this.#options.read(repository, await this.#options.get(repository, path, signal))
   }
 
   async #probe(repository: Repository, signal: AbortSignal): Promise<boolean> {

@@ -3,7 +3,9 @@ import { SingleFlight } from '../cache/single-flight.ts'
 import { mayAskForTokens, type AllowedHosts } from './allowed-hosts.ts'
 import { readBounded } from './bounded-body.ts'
 import type { Challenge } from './challenge.ts'
-import type { Dial } from './dial.ts'
+import { dialError, type Dial, type DialAnswer } from './dial.ts'
+import { formatComplaints } from './error-list.ts'
+import { statusError } from './status-error.ts'
 import { UpstreamError } from './upstream-error.ts'
 
 export type Credentials = { readonly username: string; readonly password: string }
@@ -70,12 +72,11 @@ export class TokenClient {
     const headers: Record<string, string> = { accept: 'application/json', 'accept-encoding': 'identity' }
     if (credentials !== undefined) headers['authorization'] = basicAuthorization(credentials)
     const answer = await this.#options.dial.send({ method: 'GET', url, headers, signal })
-    if (answer.status !== 200) {
-      answer.body.destroy()
-      const code = answer.status === 401 || answer.status === 403 ? 'UNAUTHORIZED' : 'SERVER_ERROR'
-      throw new UpstreamError(code, `${url.host} gave no token (status ${answer.status})`)
-    }
-    const { token, seconds } = parseToken(await readBounded(answer.body, MAX_TOKEN_BYTES, 'the token'), url)
+    if (answer.status !== 200) throw await tokenRefusal(answer, url, credentials)
+    const bytes = await readBounded(answer.body, MAX_TOKEN_BYTES, 'the token').catch((error: unknown) => {
+      throw dialError(error, url)
+    })
+    const { token, seconds } = parseToken(bytes, url)
     this.#tokens.set(url.href, token, { ttl: Math.max(seconds - SLACK_SECONDS, 1) * 1000 })
     return token
   }
@@ -83,6 +84,25 @@ export class TokenClient {
 
 export function basicAuthorization({ username, password }: Credentials): string {
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
+}
+
+/** A token host that is out of order says nothing about the credentials; only 401 and 403 do (case 203). */
+async function tokenRefusal(
+  answer: DialAnswer,
+  url: URL,
+  credentials: Credentials | undefined,
+): Promise<UpstreamError> {
+  const secrets = credentials === undefined ? [] : [basicAuthorization(credentials).slice(6), credentials.password]
+  const { code, status, complaints, retryAfterSeconds } = await statusError(answer, {
+    host: url.host,
+    what: 'a token',
+    secrets,
+  })
+  return new UpstreamError(
+    code === 'FORBIDDEN' ? 'UNAUTHORIZED' : code === 'BAD_ANSWER' ? 'SERVER_ERROR' : code,
+    `${url.host} gave no token (status ${answer.status})${formatComplaints(complaints)}`,
+    { status, complaints, retryAfterSeconds },
+  )
 }
 
 function parseToken(bytes: Uint8Array, url: URL): { readonly token: string; readonly seconds: number } {

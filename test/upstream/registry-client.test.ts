@@ -1,0 +1,176 @@
+import t from 'tap'
+import { UpstreamError } from '../../src/upstream/upstream-error.ts'
+import { startEvilRegistry, type EvilRegistry } from '../support/evil-registry.ts'
+import { answer, delayed, drip, endless, hangUp, truncated } from '../support/faults.ts'
+import { basicGuard, tokenGuard } from '../support/registry-guard.ts'
+import { imageOf } from '../support/signer.ts'
+import { repositoryAt, tagOf, upstreamOf, within } from '../support/upstream.ts'
+
+type Teardown = Parameters<typeof startEvilRegistry>[0]
+
+const user = { username: 'reader', password: 's3cret-of-the-reader' }
+
+async function registryWith(t: Teardown, ...repositories: readonly string[]): Promise<EvilRegistry> {
+  const registry = await startEvilRegistry(t)
+  for (const path of repositories) registry.put(path, imageOf(path), '1')
+  return registry
+}
+
+/** Everything that an error shows when it is printed or logged. */
+const shown = (error: unknown): string =>
+  error instanceof UpstreamError ? `${error.message} ${JSON.stringify(error.complaints)} ${String(error.cause)}` : ''
+
+t.test('case 167: a token is for pulling one repository, and is not used for another', async t => {
+  const registry = await registryWith(t, 'team/app', 'team/other')
+  const tokens = tokenGuard({ url: registry.url, user })
+  registry.guard = tokens.guard
+  const upstream = upstreamOf(t, registry, { credentials: async () => user })
+  t.ok(await upstream.manifest(repositoryAt('team/app'), tagOf('1'), within()))
+  t.ok(await upstream.manifest(repositoryAt('team/other'), tagOf('1'), within()))
+  t.ok(await upstream.manifest(repositoryAt('team/app'), tagOf('1'), within()))
+  t.same(
+    tokens.issued.map(({ scope, authorized }) => ({ scope, authorized })),
+    [
+      { scope: 'repository:team/app:pull', authorized: true },
+      { scope: 'repository:team/other:pull', authorized: true },
+    ],
+  )
+  t.ok(
+    registry.headers.every((headers, at) => {
+      const isToken = registry.requests[at]?.includes('/token') === true
+      return isToken || headers.authorization === undefined || headers.authorization.startsWith('Bearer ')
+    }),
+    'the password goes to the token endpoint alone',
+  )
+})
+
+t.test('case 167: no loops', async t => {
+  const registry = await registryWith(t, 'team/app')
+  const tokens = tokenGuard({ url: registry.url })
+  registry.guard = tokens.guard
+  registry.on(/\/v2\//, answer(401, { 'www-authenticate': `Bearer realm="${registry.url}/token"` }))
+  const upstream = upstreamOf(t, registry)
+  await t.rejects(upstream.manifest(repositoryAt(), tagOf('1'), within()), { code: 'UNAUTHORIZED' })
+  t.same([tokens.issued.length, registry.count('manifests/1')], [1, 2])
+})
+
+t.test('a token that is no longer taken is replaced by one fresh one, for all who need it', async t => {
+  const registry = await registryWith(t, 'team/app')
+  const tokens = tokenGuard({ url: registry.url })
+  registry.guard = tokens.guard
+  const upstream = upstreamOf(t, registry)
+  t.ok(await upstream.manifest(repositoryAt(), tagOf('1'), within()))
+  tokens.forget()
+  registry.on(/ \/token/, (request, response) => {
+    setTimeout(() => tokens.guard(request, response), 100)
+    return true
+  })
+  await Promise.all(Array.from({ length: 10 }, () => upstream.manifest(repositoryAt(), tagOf('1'), within())))
+  t.equal(tokens.issued.length, 2)
+})
+
+t.test('case 205: who asked for the token first may hang up, and the others still get it', async t => {
+  const registry = await registryWith(t, 'team/app')
+  const tokens = tokenGuard({ url: registry.url })
+  registry.guard = tokens.guard
+  registry.on(/ \/token/, delayed(200, tokens.guard))
+  const upstream = upstreamOf(t, registry)
+  const impatient = upstream.manifest(repositoryAt(), tagOf('1'), within(100))
+  const patient = upstream.manifest(repositoryAt(), tagOf('1'), within())
+  await t.rejects(impatient)
+  t.ok(await patient)
+  t.equal(tokens.issued.length, 1)
+})
+
+t.test('a token host that is out of order says nothing about the credentials', async t => {
+  const table = [
+    { it: 'a wrong password', script: answer(401), code: 'UNAUTHORIZED' },
+    { it: 'no right to it', script: answer(403), code: 'UNAUTHORIZED' },
+    { it: 'case 203: too many', script: answer(429, { 'retry-after': 9 }), code: 'RATE_LIMITED' },
+    { it: 'case 203: broken', script: answer(503), code: 'SERVER_ERROR' },
+    { it: 'nothing there', script: answer(404), code: 'SERVER_ERROR' },
+    { it: 'a redirect is not followed', script: answer(307, { location: '/t' }), code: 'SERVER_ERROR' },
+    { it: 'case 168: endless', script: endless(), code: 'TOO_LARGE' },
+    { it: 'case 207: half of it', script: truncated(Buffer.alloc(100), 'hang-up'), code: 'UNREACHABLE' },
+    { it: 'case 204: half, then silence', script: truncated(Buffer.alloc(100), 'silence'), code: 'TIMED_OUT' },
+    { it: 'a hang-up', script: hangUp, code: 'UNREACHABLE' },
+  ]
+  for (const { it, script, code } of table) {
+    const registry = await registryWith(t, 'team/app')
+    registry.guard = tokenGuard({ url: registry.url, user }).guard
+    registry.on(/ \/token/, script)
+    const upstream = upstreamOf(t, registry, { credentials: async () => user })
+    await t.rejects(upstream.manifest(repositoryAt(), tagOf('1'), within()), { name: 'UpstreamError', code }, it)
+  }
+})
+
+t.test('case 168: however long a token says that it lives, it is one', async t => {
+  for (const expiresIn of [0, -1, 1e12, 'soon', null, 1.5]) {
+    const registry = await registryWith(t, 'team/app')
+    const tokens = tokenGuard({ url: registry.url, expiresIn })
+    registry.guard = tokens.guard
+    const upstream = upstreamOf(t, registry)
+    t.ok(await upstream.manifest(repositoryAt(), tagOf('1'), within()), `expires_in ${expiresIn}`)
+    t.ok(await upstream.manifest(repositoryAt(), tagOf('1'), within()))
+    t.equal(tokens.issued.length, 1)
+  }
+})
+
+t.test('a password that was changed is taken up', async t => {
+  const registry = await registryWith(t, 'team/app')
+  let now = user
+  registry.guard = basicGuard(user)
+  const upstream = upstreamOf(t, registry, { credentials: async () => now })
+  t.ok(await upstream.manifest(repositoryAt(), tagOf('1'), within()))
+  now = { username: 'reader', password: 'another' }
+  registry.guard = basicGuard(now)
+  t.ok(await upstream.manifest(repositoryAt(), tagOf('1'), within()))
+})
+
+t.test("the registry's own words are in the error, the credentials are not (section 7.7)", async t => {
+  const registry = await registryWith(t, 'team/app')
+  const tokens = tokenGuard({ url: registry.url, user })
+  registry.guard = tokens.guard
+  const upstream = upstreamOf(t, registry, { credentials: async () => user })
+  t.ok(await upstream.manifest(repositoryAt(), tagOf('1'), within()))
+  registry.on(/manifests/, (request, response) => {
+    const message = `slow down, ${request.headers.authorization} of ${user.password}`
+    const body = JSON.stringify({ errors: [{ code: 'TOOMANYREQUESTS', message }] })
+    return answer(429, { 'retry-after': 7 }, body)(request, response)
+  })
+  const error: unknown = await upstream.manifest(repositoryAt(), tagOf('1'), within()).catch((one: unknown) => one)
+  t.match(error, {
+    code: 'RATE_LIMITED',
+    status: 429,
+    retryAfterSeconds: 7,
+    message: /answered 429 .* \(TOOMANYREQUESTS: slow down, Bearer … of …\)$/,
+  })
+  t.notMatch(shown(error), 'token-1')
+  t.notMatch(shown(error), user.password)
+})
+
+t.test('an error without an end, or without sense, is the status that it has', async t => {
+  for (const script of [
+    (...args: Parameters<EvilRegistry['script']>) => (args[1].writeHead(500), endless500(...args)),
+    answer(500, {}, '<html>'),
+    answer(500, { 'content-encoding': 'gzip' }, 'x'),
+  ]) {
+    const registry = await registryWith(t, 'team/app')
+    registry.on(/manifests/, script)
+    const upstream = upstreamOf(t, registry)
+    await t.rejects(upstream.manifest(repositoryAt(), tagOf('1'), within()), { code: 'SERVER_ERROR', complaints: [] })
+  }
+})
+
+function endless500(...[request, response]: Parameters<EvilRegistry['script']>): boolean {
+  response.write(Buffer.alloc(128 * 1024, 'x'))
+  request.on('close', () => response.destroy())
+  return true
+}
+
+t.test('case 204: a drip is cut off by the time of the whole', async t => {
+  const registry = await registryWith(t, 'team/app')
+  registry.on(/manifests/, drip(50))
+  const upstream = upstreamOf(t, registry)
+  await t.rejects(upstream.manifest(repositoryAt(), tagOf('1'), within(700)), { code: 'TIMED_OUT' })
+})
