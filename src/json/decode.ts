@@ -28,7 +28,7 @@ export function decodeJson<T>(
     return { ok: false, problems: [{ path: '', message: error.message, ...error.position }] }
   }
   const found = new FoundProblems()
-  const value = decode(new JsonCursor(document.root, '', found))
+  const value = decode(new JsonCursor(document.root, () => '', found))
   const [first, ...others] = found.told(document.text)
   if (first !== undefined) return { ok: false, problems: [first, ...others] }
   if (value === undefined) throw new Error('a decoder gave up without naming a problem')
@@ -88,13 +88,18 @@ function hasKeys<Required extends string, Optional extends string>(
 /** A value in a document, with its path, that reports problems instead of throwing them. */
 export class JsonCursor {
   readonly node: JsonNode
-  readonly path: string
+  readonly #path: () => string
   readonly #problems: FoundProblems
 
-  constructor(node: JsonNode, path: string, problems: FoundProblems) {
+  constructor(node: JsonNode, path: () => string, problems: FoundProblems) {
     this.node = node
-    this.path = path
+    this.#path = path
     this.#problems = problems
+  }
+
+  /** `transports.docker["quay.io"][0]`. Made when it is asked for: most values have no problem. */
+  get path(): string {
+    return this.#path()
   }
 
   /** Reports a problem with this value, and is the `undefined` that a decoder returns then. */
@@ -136,20 +141,23 @@ export class JsonCursor {
 
   items(): readonly JsonCursor[] | undefined {
     if (this.node.kind !== 'array') return this.fail(`expected an array, found ${describe(this.node)}`)
-    return this.node.items.map((item, index) => this.#child(item, `${this.path}[${index}]`))
+    return this.node.items.map((item, index) => this.#child(item, () => `${this.path}[${index}]`))
   }
 
   /** The members of an object whose keys are free to choose. */
   entries(): readonly (readonly [string, JsonCursor])[] | undefined {
     if (this.node.kind !== 'object') return this.fail(`expected an object, found ${describe(this.node)}`)
-    return [...this.node.members].map(([key, member]) => [key, this.#child(member.value, joinPath(this.path, key))])
+    return [...this.node.members].map(([key, member]) => [
+      key,
+      this.#child(member.value, () => joinPath(this.path, key)),
+    ])
   }
 
   /** One member of an object that may have others; undefined where it is absent. */
   member(key: string): JsonCursor | undefined {
     if (this.node.kind !== 'object') return undefined
     const member = this.node.members.get(key)
-    return member && this.#child(member.value, joinPath(this.path, key))
+    return member && this.#child(member.value, () => joinPath(this.path, key))
   }
 
   /**
@@ -165,7 +173,7 @@ export class JsonCursor {
     const known: readonly string[] = [...keys.required, ...(keys.optional ?? [])]
     const found: Record<string, JsonCursor> = Object.create(null)
     for (const [key, member] of this.node.members) {
-      if (known.includes(key)) found[key] = this.#child(member.value, joinPath(this.path, key))
+      if (known.includes(key)) found[key] = this.#child(member.value, () => joinPath(this.path, key))
       else this.fail(`unknown key ${JSON.stringify(clip(key))}`, member.keyAt)
     }
     for (const key of keys.required) {
@@ -174,7 +182,7 @@ export class JsonCursor {
     return this.problemCount === before && hasKeys<Required, Optional>(found, keys.required) ? found : undefined
   }
 
-  #child(node: JsonNode, path: string): JsonCursor {
+  #child(node: JsonNode, path: () => string): JsonCursor {
     return new JsonCursor(node, path, this.#problems)
   }
 }

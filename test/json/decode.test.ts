@@ -107,9 +107,9 @@ t.test('columns are counted in UTF-16 units, lines by line feeds', async t => {
 
 t.test('a document of nothing but problems costs no more than reading it', async t => {
   const keys = Array.from({ length: 200_000 }, (_, index) => `"k${index}":1`).join(',\n')
-  const begun = performance.now()
+  const begun = process.cpuUsage()
   const problems = problemsOf(`{${keys}}`, root => root.object({ required: ['a'] }))
-  t.ok(performance.now() - begun < 2000)
+  t.ok(process.cpuUsage(begun).user < 2_000_000)
   t.equal(problems.length, 101)
   t.equal(problems[99], 'unknown key "k99" (line 100, column 1)')
   t.match(problems[100], /^and 199901 more problems/)
