@@ -1,4 +1,7 @@
-import type { MaterialSource, Requirement, SigstoreSigner } from './policy.ts'
+import { formatDockerReference, formatReference, type ImageReference } from '../reference/image-reference.ts'
+import { repositoryName } from '../reference/repository.ts'
+import type { CertificateIdentity } from './sigstore-identity-requirement.ts'
+import type { MaterialSource, Requirement, SignedIdentity, SigstoreSigner } from './policy.ts'
 
 /** A requirement in a few words, to be read after "needs": `a signature by cosign.pub`. */
 export function describeRequirement(requirement: Requirement): string {
@@ -13,6 +16,29 @@ export function describeRequirement(requirement: Requirement): string {
       return `a GPG signature by ${describeMaterial(requirement.keyring)}`
     case 'sigstoreSigned':
       return describeSigner(requirement.signer)
+    case 'sealgate.sigstoreIdentity':
+      return `a keyless signature by ${requirement.identities.map(describeSubject).join(' or ')}`
+  }
+}
+
+/** Whom a certificate must be for, without its issuer: the reason of a refusal has little room. */
+function describeSubject({ subject: { matcher } }: CertificateIdentity): string {
+  return matcher.kind === 'exact' ? matcher.text : matcher.pattern
+}
+
+/** The name that a signature has to carry to meet an identity, to be read after "not for": `example.org/test:1`. */
+export function describeIdentity(identity: SignedIdentity, asked: ImageReference): string {
+  switch (identity.type) {
+    case 'matchExact':
+    case 'matchRepoDigestOrExact':
+    case 'matchRepository':
+      return formatReference(asked)
+    case 'exactReference':
+      return formatDockerReference(identity.reference)
+    case 'exactRepository':
+      return `the repository ${repositoryName(identity.repository.repository)}`
+    case 'remapIdentity':
+      return `${formatReference(asked)} with ${identity.prefix} read as ${identity.signedPrefix}`
   }
 }
 

@@ -1,3 +1,4 @@
+import { decodeBase64 } from '../json/base64.ts'
 import type { JsonCursor } from '../json/decode.ts'
 import type { MaterialSource } from './policy.ts'
 
@@ -62,9 +63,8 @@ function listOf<T>(cursor: JsonCursor, decode: (item: JsonCursor) => T | undefin
 function decodeData(cursor: JsonCursor): Uint8Array | undefined {
   const text = cursor.nonEmptyString()?.replace(/[\r\n]/g, '')
   if (text === undefined) return undefined
-  const bytes = Buffer.from(text, 'base64')
-  // Of an unpadded or differently spelt text the bytes would be guessed.
-  if (bytes.length === 0 || bytes.toString('base64') !== text) {
+  const bytes = decodeBase64(text)
+  if (bytes === undefined || bytes.length === 0) {
     const hint = text.includes('BEGIN') ? '; it looks like the PEM itself, which has to be encoded once more' : ''
     return cursor.fail(`is not base64${hint}`)
   }

@@ -1,6 +1,7 @@
 import { decodeJson, type Decoded, type JsonCursor } from '../json/decode.ts'
 import { decodeRequirements } from './parse-requirement.ts'
-import { canonicalDockerScope, scopeWarnings } from './policy-scopes.ts'
+import { canonicalDockerScope } from './policy-scopes.ts'
+import { warningsOf } from './policy-warnings.ts'
 import type { Policy, Requirements } from './policy.ts'
 
 const LIMITS = { maxBytes: 64 * 1024 * 1024, maxDepth: 32 }
@@ -41,11 +42,12 @@ function decodePolicy(root: JsonCursor): Policy | undefined {
       warnings.push(`${cursor.path}: there is no transport ${JSON.stringify(transport)}; what it says is never applied`)
     }
     const scopes = decodeScopes(transport, cursor)
-    if (scopes === undefined) continue
-    transports.set(transport, scopes)
-    if (transport === 'docker') warnings.push(...scopeWarnings(scopes))
+    if (scopes !== undefined) transports.set(transport, scopes)
   }
-  return byDefault && { default: byDefault, transports, warnings }
+  if (byDefault === undefined) return undefined
+  // Not by spreading into push: a call takes no hundred thousand arguments.
+  const more = warningsOf(byDefault, transports.get('docker') ?? new Map())
+  return { default: byDefault, transports, warnings: [...warnings, ...more] }
 }
 
 function decodeScopes(transport: string, cursor: JsonCursor): ReadonlyMap<string, Requirements> | undefined {

@@ -1,74 +1,71 @@
-import { parseRegistryHost } from '../reference/repository.ts'
-import type { Requirement, Requirements } from './policy.ts'
+import { parseDigest } from '../reference/digest.ts'
+import type { ImageReference } from '../reference/image-reference.ts'
+import { isRepositoryPath, isTag, parseRegistryHost, repositoryOf } from '../reference/repository.ts'
 
 /**
  * A scope of the docker transport with its host in the form that references have: lower case, Docker Hub by one name. A
- * request must never get another scope because of how somebody spelt a host (case 95).
+ * request must never get another scope because of how somebody spelt a host (case 95). What cannot be a host otherwise is
+ * kept, as containers/image keeps it, and `whyUnmatched` tells why it matches nothing.
  *
- * @returns undefined where the host could never be one
+ * @returns undefined where the host is not ASCII or ends in a dot: it looks like another host's name (cases 95, 96)
  */
 export function canonicalDockerScope(scope: string): string | undefined {
-  if (scope === '') return scope
+  const { host, rest } = splitScope(scope)
+  if (!/^[\x20-\x7e]*$/.test(host) || /\.(?::[0-9]*)?$/.test(host)) return undefined
+  // Behind a wildcard an alias of Docker Hub is only a suffix: *.index.docker.io must not become *.docker.io.
+  return `${parseRegistryHost(host) ?? host.toLowerCase()}${rest}`
+}
+
+/** Why a scope, in its canonical form, matches no image, or not the one that was probably meant. */
+export function whyUnmatched(scope: string): string | undefined {
+  if (scope === '') return undefined
+  const { host, rest } = splitScope(scope)
+  if (scope.includes('://')) return 'never matches: a scope begins with the host, without https://'
+  if (scope.includes('*')) {
+    const isWildcard = rest === '' && host.startsWith('*.') && parseRegistryHost(host.slice(2)) && !host.includes(':')
+    return isWildcard ? undefined : 'never matches: a wildcard is *. and a host, without port or path'
+  }
+  if (parseRegistryHost(host) === undefined) return `never matches: ${JSON.stringify(host)} is no registry's host`
+  if (rest === '') return undefined
+  if (rest.endsWith('/')) return `never matches: leave out the slash at its end`
+
+  const { path, suffix } = splitPath(rest.slice(1))
+  if (!isRepositoryPath(path)) return `never matches: ${JSON.stringify(path)} is no repository's name`
+  if (suffix !== '' && referenceOf(scope) === undefined) {
+    return `never matches: ${JSON.stringify(suffix)} is neither a tag nor a sha256 or sha512 digest`
+  }
+  if (host === 'docker.io' && !path.includes('/') && path !== 'library') {
+    return suffix === ''
+      ? `matches only repositories below it; the image ${path} is docker.io/library/${path}`
+      : `never matches: it is docker.io/library/${path}${suffix}`
+  }
+  if (!/[.:]/.test(host) && host !== 'localhost') {
+    return `speaks of a registry called ${host}; an image of Docker Hub is docker.io/${scope}`
+  }
+  return undefined
+}
+
+/** The one image that a canonical scope with a tag or a digest stands for; undefined for any other scope. */
+export function referenceOf(scope: string): ImageReference | undefined {
+  const { host: hostText, rest } = splitScope(scope)
+  const { path, suffix } = splitPath(rest.slice(1))
+  if (suffix === '') return undefined
+  const host = parseRegistryHost(hostText)
+  const repository = host && repositoryOf(host, path)
+  if (repository === undefined) return undefined
+  const name = suffix.slice(1)
+  if (suffix.startsWith(':')) return isTag(name) ? { by: 'tag', repository, tag: name } : undefined
+  const digest = parseDigest(name)
+  return digest && { by: 'digest', repository, digest }
+}
+
+function splitScope(scope: string): { readonly host: string; readonly rest: string } {
   const slash = scope.indexOf('/')
-  const hostAndTag = slash === -1 ? scope : scope.slice(0, slash)
-  const rest = slash === -1 ? '' : scope.slice(slash)
-  if (hostAndTag.startsWith('*.')) {
-    const host = parseRegistryHost(hostAndTag.slice(2))
-    return host === undefined ? undefined : `*.${host}${rest}`
-  }
-  const host = parseRegistryHost(hostAndTag)
-  return host === undefined ? undefined : `${host}${rest}`
+  return slash === -1 ? { host: scope, rest: '' } : { host: scope.slice(0, slash), rest: scope.slice(slash) }
 }
 
-/** Scopes that are valid and can never be meant by a pull, or that a pull by digest goes round. */
-export function scopeWarnings(scopes: ReadonlyMap<string, Requirements>): readonly string[] {
-  const warnings: string[] = []
-  for (const [scope, requirements] of scopes) {
-    const wildcard = scope.startsWith('*.')
-    if (wildcard && /[:/]/.test(scope)) {
-      warnings.push(`the scope ${scope} never matches: a wildcard stands for hosts only, without port or path`)
-    } else if (/^docker\.io\/[^/]+$/.test(scope) && scope !== 'docker.io/library') {
-      const [, name = ''] = scope.split('/')
-      warnings.push(
-        `the scope ${scope} matches only repositories below it; the image ${name} is docker.io/library/${name}`,
-      )
-    }
-    const tagged = /^(.+\/[^/:@]+):[^/:@]+$/.exec(scope)
-    const repository = tagged?.[1]
-    if (repository !== undefined && strictness(requirements) > strictness(governing(scopes, repository))) {
-      warnings.push(`the scope ${scope} is stricter than what holds for ${repository}: a pull by digest goes round it`)
-    }
-    for (const { type } of requirements) {
-      if (type === 'signedBaseLayer')
-        warnings.push(`the scope ${scope} asks for signedBaseLayer, which no image can meet`)
-    }
-  }
-  return warnings
-}
-
-/** What holds for a repository: its own scope's requirements, or those of the nearest parent in the list. */
-function governing(scopes: ReadonlyMap<string, Requirements>, repository: string): Requirements | undefined {
-  for (let name = repository; ; name = name.slice(0, name.lastIndexOf('/'))) {
-    const requirements = scopes.get(name)
-    if (requirements !== undefined || !name.includes('/')) return requirements ?? scopes.get('')
-  }
-}
-
-/** What the policy's default says is not known here: no requirements count as the strictest. */
-function strictness(requirements: Requirements | undefined): number {
-  return requirements === undefined ? 2 : Math.max(...requirements.map(rankOf))
-}
-
-/** 0: anything passes; 1: a signature is asked for; 2: nothing passes. */
-function rankOf({ type }: Requirement): 0 | 1 | 2 {
-  switch (type) {
-    case 'insecureAcceptAnything':
-      return 0
-    case 'signedBy':
-    case 'sigstoreSigned':
-      return 1
-    case 'reject':
-    case 'signedBaseLayer':
-      return 2
-  }
+/** `a/b:1` → `a/b` and `:1`; `a/b@sha256:…` → `a/b` and `@sha256:…` */
+function splitPath(text: string): { readonly path: string; readonly suffix: string } {
+  const end = text.search(/[:@]/)
+  return end === -1 ? { path: text, suffix: '' } : { path: text.slice(0, end), suffix: text.slice(end) }
 }

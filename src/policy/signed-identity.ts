@@ -6,6 +6,7 @@ import {
   type ImageReference,
 } from '../reference/image-reference.ts'
 import { repositoryName, sameRepository, type Repository } from '../reference/repository.ts'
+import { describeIdentity } from './format.ts'
 import type { SignedIdentity, SignedIdentityDefault } from './policy.ts'
 
 /** What a signer said the image is called. A sigstore bundle says nothing. */
@@ -35,9 +36,10 @@ export function acceptsClaim(args: {
   const claimed = parseDockerReference(claim.reference)
   if (claimed === undefined)
     return refuse(`it claims ${JSON.stringify(clip(claim.reference))}, which is no image reference`)
-  return holds(identity ?? readAs(reading, claimed), reference, claimed)
+  const wanted = identity ?? readAs(reading, claimed)
+  return holds(wanted, reference, claimed)
     ? ACCEPTED
-    : refuse(`signed for ${clip(claim.reference)}, not for ${formatReference(reference)}`)
+    : refuse(`signed for ${clip(claim.reference)}, not for ${describeIdentity(wanted, reference)}`)
 }
 
 /** asClaimed: whatever the signer said is held, so a bare repository is held as one. */

@@ -348,31 +348,22 @@ t.test('all problems of a file are named at once, where they are', async t => {
   ])
 })
 
-t.test('what is valid and probably not meant is a warning', async t => {
-  const reject = [{ type: 'reject' }]
-  const accept = [{ type: 'insecureAcceptAnything' }]
-  const signed = [{ type: 'sigstoreSigned', keyPath: 'k' }]
-  const warningsOf = (transports: object): readonly string[] => {
-    const parsed = parse({ default: reject, transports })
-    return parsed.ok ? parsed.value.warnings : ['not valid']
-  }
-  t.match(warningsOf({ dokcer: {} }), [/no transport "dokcer"/], 'case 198')
-  t.match(warningsOf({ docker: { 'docker.io/busybox': reject } }), [/docker\.io\/library\/busybox/])
-  t.match(warningsOf({ docker: { '*.example.com/repo': reject } }), [/never matches/])
-  t.match(
-    warningsOf({ docker: { 'a.example/b:1': signed, 'a.example/b': accept } }),
-    [/a pull by digest goes round it/],
-    'case 93',
-  )
-  t.same(warningsOf({ docker: { 'a.example/b:1': signed, 'a.example/b': reject, 'a.example': accept } }), [])
-  t.same(warningsOf({ docker: { '*.example.com': reject, '': accept } }), [])
+t.test('the limits of a policy: 64 MiB, and 32 levels', async t => {
+  const text = JSON.stringify({ default: [{ type: 'reject' }] })
+  const padded = (length: number): string => text + ' '.repeat(length - text.length)
+  t.equal(parse(padded(64 * 1024 * 1024)).ok, true)
+  t.match(problemsOf(padded(64 * 1024 * 1024 + 1)), [/bytes of JSON are more than/])
+  const nested = (depth: number): string => `{"default":${'['.repeat(depth - 1)}${']'.repeat(depth - 1)}}`
+  t.notMatch(problemsOf(nested(32))[0], /nested deeper/)
+  t.match(problemsOf(nested(33)), [/nested deeper than 32/])
 })
 
 t.test('100,000 scopes are read in well under two seconds', async t => {
   const scopes = Object.fromEntries(
     Array.from({ length: 100_000 }, (_, index) => [`h${index}.example/a/b`, [{ type: 'reject' }]]),
   )
-  const begun = performance.now()
+  // Processor time: the machine may be busy with others.
+  const begun = process.cpuUsage()
   t.equal(parse({ default: [{ type: 'reject' }], transports: { docker: scopes } }).ok, true)
-  t.ok(performance.now() - begun < 2000)
+  t.ok(process.cpuUsage(begun).user < 2_000_000)
 })
