@@ -1,5 +1,5 @@
 import type { Manifest } from '../manifest/manifest.ts'
-import type { Digest } from '../reference/digest.ts'
+import { digestOf, type Digest } from '../reference/digest.ts'
 import type { ImageReference } from '../reference/image-reference.ts'
 import type { Repository } from '../reference/repository.ts'
 import { findLookaside, type LookasideRead } from '../signatures/find-lookaside.ts'
@@ -38,32 +38,35 @@ export function signatureFinder(
   options: SignatureFinderOptions,
 ): (reference: ImageReference, manifest: Manifest) => FindSignatures {
   const { limits } = options
-  return (reference, { digest }) =>
-    async kind => {
-      const { repository } = reference
-      const source = options.sourceFor(repository)
-      if (source === undefined) throw new Error(`no upstream for ${repository.host}`)
-      const signal = AbortSignal.timeout(options.timeoutMs)
-      switch (kind) {
-        case 'sigstore':
-          return joinFound(
-            await Promise.all([
-              findSigTag(source, repository, digest, limits, signal),
-              findReferrerBundles(source, repository, digest, limits, signal),
-              inLookaside(reference, digest, signal),
-            ]),
-          )
-        case 'simple-signing': {
-          const fetchJson = (): Promise<Uint8Array | undefined> => source.signatureList(repository, digest, signal)
-          return joinFound(
-            await Promise.all([
-              inLookaside(reference, digest, signal),
-              findInSignatureExtension({ fetchJson, repository, digest, limits }),
-            ]),
-          )
-        }
+  return (reference, manifest) => async kind => {
+    // Signers name an image by its sha256 digest, whatever digest it is pulled by; a tag could not hold a longer one.
+    const digest = digestOf(manifest.bytes)
+    const { repository } = reference
+    const source = options.sourceFor(repository)
+    if (source === undefined) throw new Error(`no upstream for ${repository.host}`)
+    const signal = AbortSignal.timeout(options.timeoutMs)
+    switch (kind) {
+      case 'sigstore':
+        return joinFound(
+          await Promise.all([
+            findSigTag(source, repository, digest, limits, signal),
+            ...[...new Set([digest, manifest.digest])].map(subject =>
+              findReferrerBundles(source, repository, subject, limits, signal),
+            ),
+            inLookaside(reference, digest, signal),
+          ]),
+        )
+      case 'simple-signing': {
+        const fetchJson = (): Promise<Uint8Array | undefined> => source.signatureList(repository, digest, signal)
+        return joinFound(
+          await Promise.all([
+            inLookaside(reference, digest, signal),
+            findInSignatureExtension({ fetchJson, repository, digest, limits }),
+          ]),
+        )
       }
     }
+  }
 
   async function inLookaside(reference: ImageReference, digest: Digest, signal: AbortSignal): Promise<FoundSignatures> {
     const base = lookasideFor(options.lookaside, reference)

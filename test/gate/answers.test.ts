@@ -1,5 +1,6 @@
 import t from 'tap'
-import { ecdsaSigner, imageOf, indexOf } from '../support/signer.ts'
+import { digestOf } from '../../src/reference/digest.ts'
+import { blobOf, ecdsaSigner, imageOf, indexOf, OCI_INDEX, OCI_MANIFEST } from '../support/signer.ts'
 import { scene, signedPolicy } from './scene.ts'
 
 t.test('a signed image is served with the bytes, the digest and the verdict', async t => {
@@ -13,6 +14,54 @@ t.test('a signed image is served with the bytes, the digest and the verdict', as
     t.equal(answer.headers.get('etag'), `"${manifest.digest}"`)
     t.equal(answer.headers.get('content-type'), manifest.mediaType)
     t.equal(answer.headers.get('x-sealgate-verdict'), 'accepted; scope="example.org"; signer="cosign.pub"')
+  }
+})
+
+t.test('a pull by sha512 finds what is signed by sha256', async t => {
+  const { registry, signer, pull } = await scene(t)
+  const manifest = registry.putSigned('test', '1', signer, 'example.org')
+  const unsigned = registry.put('test', imageOf('unsigned'), '2')
+  for (const { blob, status } of [
+    { blob: manifest, status: 200 },
+    { blob: unsigned, status: 403 },
+  ]) {
+    const sha512 = digestOf(blob.bytes, 'sha512')
+    registry.manifests.set(`test ${sha512}`, blob)
+    const answer = await pull(`test/manifests/${sha512}`)
+    t.equal(answer.status, status)
+    if (status === 200) t.equal(answer.headers.get('docker-content-digest'), sha512)
+  }
+})
+
+t.test('tags and referrers are handed on, in pages as the client wrote them', async t => {
+  const { registry, signer, pull } = await scene(t)
+  registry.hasReferrersApi = true
+  const manifest = registry.putSigned('test', 'v1', signer, 'example.org')
+  registry.put('test', imageOf('two'), 'v2', 'v3')
+  const first = await pull('example.org/test/tags/list?n=2')
+  const list = JSON.parse(first.body.toString())
+  t.same([list.name, list.tags.length], ['example.org/test', 2])
+  const [, next = ''] = /<\/v2\/([^>]+)>; rel="next"/.exec(first.headers.get('link') ?? '') ?? []
+  t.match(next, /^example\.org\/test\/tags\/list\?n=2&last=/)
+  const rest = JSON.parse((await pull(next)).body.toString())
+  t.same(
+    [...list.tags, ...rest.tags].filter(name => name.startsWith('v')),
+    ['v1', 'v2', 'v3'],
+  )
+  t.equal((await pull('nothing/tags/list')).status, 404)
+  const subject = { mediaType: manifest.mediaType, digest: manifest.digest, size: manifest.size }
+  const referrer = JSON.parse(imageOf('referrer').manifest.bytes.toString())
+  const attached = blobOf(JSON.stringify({ ...referrer, subject, artifactType: 'application/x-one' }), OCI_MANIFEST)
+  registry.put('test', { manifest: attached, blobs: [] })
+  for (const { query, count } of [
+    { query: '', count: 1 },
+    { query: '?artifactType=application%2Fx-one', count: 1 },
+    { query: '?artifactType=application%2Fx-two', count: 0 },
+  ]) {
+    const answer = await pull(`test/referrers/${manifest.digest}${query}`)
+    t.equal(answer.headers.get('content-type'), OCI_INDEX)
+    t.equal(JSON.parse(answer.body.toString()).manifests.length, count, query)
+    t.equal(answer.headers.get('oci-filters-applied'), query === '' ? null : 'artifactType')
   }
 })
 

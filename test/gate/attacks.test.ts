@@ -125,6 +125,11 @@ t.test('case 104: a tag that looks like a signature is no way out for an image',
   layered.layers.push({ mediaType: 'application/vnd.oci.image.layer.v1.tar', digest: image.digest, size: 1 })
   registry.put('test', { manifest: blobOf(JSON.stringify(layered), OCI_MANIFEST), blobs: [] }, tag)
   t.equal((await pull(`test/manifests/${tag}`)).status, 403, 'one layer that could be run is enough')
+  const twoFaced = mixed.manifest.bytes
+    .toString()
+    .replace('"layers":[{', '"layers":[{"MediaType":"application/vnd.oci.image.layer.v1.tar+gzip",')
+  registry.put('test', { manifest: blobOf(twoFaced, OCI_MANIFEST), blobs: [] }, tag)
+  t.ok((await pull(`test/manifests/${tag}`)).status >= 400, 'a layer that Go reads as another type')
   registry.put('test', { manifest: indexOf([evil]), blobs: [] }, tag)
   t.equal((await pull(`test/manifests/${tag}`)).status, 403, 'an index is none')
 })

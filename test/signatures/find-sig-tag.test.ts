@@ -1,0 +1,135 @@
+import t from 'tap'
+import type { Digest } from '../../src/reference/digest.ts'
+import { parseRegistryHost, repositoryOf } from '../../src/reference/repository.ts'
+import { findSigTag, sigTagOf } from '../../src/signatures/find-sig-tag.ts'
+import { UnusableContentError, type SignatureSource } from '../../src/signatures/signature-source.ts'
+import {
+  blobOf,
+  ecdsaSigner,
+  imageOf,
+  OCI_INDEX,
+  OCI_MANIFEST,
+  payloadOf,
+  sigManifest,
+  signatureLayer,
+  type AttachedLayer,
+  type Blob,
+} from '../support/signer.ts'
+
+const signer = ecdsaSigner()
+const image = imageOf('x').manifest
+const limits = { maxSignatures: 3, maxSignatureBytes: 400 }
+const host = parseRegistryHost('example.org')
+const repository = host && repositoryOf(host, 'test')
+if (repository === undefined) throw new Error('no repository')
+const layer = (salt: string): AttachedLayer => signatureLayer(signer, payloadOf(image.digest, `example.org/${salt}`))
+
+type Held = { readonly manifest: Blob | undefined; readonly blobs: ReadonlyMap<Digest, Blob | Error> }
+
+/** A source that holds this `.sig` manifest and these blobs, and says what it was asked for. */
+function sourceOf(held: Held): { readonly source: SignatureSource; readonly asked: string[] } {
+  const asked: string[] = []
+  const source: SignatureSource = {
+    manifest: async (_repository, reference) => {
+      asked.push(reference)
+      return held.manifest && { bytes: held.manifest.bytes, contentType: held.manifest.mediaType }
+    },
+    blob: async (_repository, { digest }) => {
+      asked.push(digest)
+      const blob = held.blobs.get(digest)
+      if (blob instanceof Error) throw blob
+      return blob?.bytes
+    },
+    referrers: async () => [],
+  }
+  return { source, asked }
+}
+function of(layers: readonly AttachedLayer[], answers: ReadonlyMap<Digest, Blob | Error> = new Map()): Held {
+  const { manifest, blobs } = sigManifest(layers)
+  return { manifest, blobs: new Map([...blobs.map(blob => [blob.digest, blob] as const), ...answers]) }
+}
+const find = (source: SignatureSource) =>
+  findSigTag(source, repository, image.digest, limits, AbortSignal.timeout(1000))
+
+t.test('one signature for each layer, in their order, by the tag of the digest', async t => {
+  const { source, asked } = sourceOf(of([layer('a'), layer('b')]))
+  const found = await find(source)
+  t.equal(asked[0], `sha256-${image.digest.slice(7)}.sig`)
+  t.equal(asked[0], sigTagOf(image.digest))
+  t.match(found, {
+    signatures: [{ format: 'simple-signing', origin: { name: /layer 0$/ } }, { origin: { name: /layer 1$/ } }],
+    failures: [],
+    leftOut: [],
+  })
+})
+
+t.test('cases 220 to 223: each limit at its edge, with an error of its own', async t => {
+  const many = (count: number) => of(Array.from({ length: count }, (_, index) => layer(String(index))))
+  t.match(await find(sourceOf(many(3)).source), { signatures: { length: 3 }, leftOut: [] }, 'as many as are looked at')
+  const more = await find(sourceOf(many(4)).source)
+  t.equal(more.signatures.length, 3, 'one more')
+  t.match(more.leftOut, [/has 4 signatures; only the first 3 were looked at/])
+  const sized = (bytes: number): AttachedLayer => ({
+    payload: blobOf(Buffer.alloc(bytes, ' '), layer('x').payload.mediaType),
+    annotations: {},
+  })
+  t.match(
+    (await find(sourceOf(of([sized(400)])).source)).signatures,
+    [{ format: 'simple-signing' }],
+    'as large as is read',
+  )
+  const { source, asked } = sourceOf(of([sized(401)]))
+  t.match(
+    (await find(source)).signatures,
+    [{ format: 'unusable', problem: /has 401 bytes, more than 400/ }],
+    'a byte more',
+  )
+  t.equal(asked.length, 1, 'and not fetched at all')
+})
+
+t.test('what is no signature, what is broken, and what could not be found out', async t => {
+  const good = layer('good')
+  const bad = layer('bad')
+  const table: readonly { it: string; held: Held; finds: object }[] = [
+    { it: 'no tag', held: { manifest: undefined, blobs: new Map() }, finds: { signatures: [], failures: [] } },
+    {
+      it: 'case 52: a layer of another type',
+      held: of([{ ...good, payload: blobOf('x', 'application/vnd.oci.image.layer.v1.tar') }]),
+      finds: { signatures: [], failures: [] },
+    },
+    {
+      it: 'case 56: an index',
+      held: {
+        manifest: blobOf(`{"schemaVersion":2,"mediaType":"${OCI_INDEX}","manifests":[]}`, OCI_INDEX),
+        blobs: new Map(),
+      },
+      finds: { signatures: [{ format: 'unusable' }] },
+    },
+    {
+      it: 'case 56: nonsense',
+      held: { manifest: blobOf('{', OCI_MANIFEST), blobs: new Map() },
+      finds: { signatures: [{ format: 'unusable', problem: /malformed/ }] },
+    },
+    { it: 'a payload that is missing', held: of([good, bad], new Map()), finds: { signatures: { length: 2 } } },
+    {
+      it: 'case 53: a payload with another digest',
+      held: of([good, bad], new Map([[bad.payload.digest, new UnusableContentError('other bytes')]])),
+      finds: {
+        signatures: [{ format: 'simple-signing' }, { format: 'unusable', problem: 'other bytes' }],
+        failures: [],
+      },
+    },
+    {
+      it: 'a payload that could not be had',
+      held: of([good, bad], new Map([[bad.payload.digest, new Error('down')]])),
+      finds: { signatures: { length: 1 }, failures: [{ place: /layer 1$/, cause: { message: 'down' } }] },
+    },
+  ]
+  for (const { it, held, finds } of table) t.match(await find(sourceOf(held).source), finds, it)
+  const down: SignatureSource = { ...sourceOf(of([])).source, manifest: () => Promise.reject(new Error('down')) }
+  t.match(
+    await find(down),
+    { signatures: [], failures: [{ place: /\.sig$/ }] },
+    'a tag that could not be asked for is never "none"',
+  )
+})
