@@ -19,6 +19,7 @@ import type { Slots } from './slots.ts'
 export type ManifestDependencies = PullDependencies & {
   readonly headOnRefusal: HeadOnRefusal
   readonly slots: Slots
+  readonly blobs: 'all' | 'admitted'
   readonly admittedBlobs: AdmittedBlobs
   readonly explanations: Explanations
   /** `http://127.0.0.1:5001`; the id follows after /explain/. */
@@ -131,7 +132,7 @@ async function sendManifest(
   gate: ManifestDependencies,
 ): Promise<FastifyReply> {
   const { snapshotId } = enforced.decision.evaluation
-  gate.admittedBlobs.admit(snapshotId, reference.repository, manifest)
+  if (gate.blobs === 'admitted') gate.admittedBlobs.admit(snapshotId, reference.repository, manifest)
   // Only what was accepted passes its verdict on: an exception must lapse, and a mode must be seen at each pull.
   if (request.method === 'HEAD' && enforced.because === 'accepted') {
     gate.judge.announce(enforced.decision, reference, request.ip)

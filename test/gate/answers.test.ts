@@ -33,6 +33,20 @@ t.test('a pull by sha512 finds what is signed by sha256', async t => {
   }
 })
 
+t.test('blobs: admitted serves only what an accepted manifest of the repository names', async t => {
+  const { registry, signer, pull } = await scene(t, { config: { blobs: 'admitted' } })
+  const signed = registry.putSigned('test', '1', signer, 'example.org')
+  const [config] = imageOf('test:1').blobs
+  const unsigned = imageOf('unsigned')
+  registry.put('test', unsigned, '2')
+  if (config === undefined || unsigned.blobs[0] === undefined) throw new Error('no blobs')
+  t.equal((await pull(`test/blobs/${config.digest}`)).status, 403, 'not before its manifest was accepted')
+  t.equal((await pull(`test/manifests/${signed.digest}`)).status, 200)
+  t.equal((await pull(`test/blobs/${config.digest}`)).status, 200)
+  t.equal((await pull('test/manifests/2')).status, 403)
+  t.equal((await pull(`test/blobs/${unsigned.blobs[0].digest}`)).status, 403, 'a refused manifest names nothing')
+})
+
 t.test('tags and referrers are handed on, in pages as the client wrote them', async t => {
   const { registry, signer, pull } = await scene(t)
   registry.hasReferrersApi = true
