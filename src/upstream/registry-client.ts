@@ -1,5 +1,6 @@
+import { LRUCache } from 'lru-cache'
 import type { AllowedHosts } from './allowed-hosts.ts'
-import { parseChallenge } from './challenge.ts'
+import { parseChallenge, type Challenge } from './challenge.ts'
 import type { Dial, DialAnswer, DialRequest } from './dial.ts'
 import { formatComplaints } from './error-list.ts'
 import { basicAuthorization, TokenClient, type Credentials } from './token-client.ts'
@@ -12,13 +13,20 @@ export type RegistryClientOptions = {
   readonly credentials: () => Promise<Credentials | undefined>
 }
 
-/** Requests to one registry with the credentials it wants: asked for once, remembered, and never sent anywhere else. */
+const MAX_SENT = 1000
+
+/**
+ * Requests to one registry with the credentials it wants: how it wants to be asked is remembered once it has said so,
+ * and nothing of it is ever sent anywhere else.
+ */
 export class RegistryClient {
   readonly #options: RegistryClientOptions
   readonly #tokens: TokenClient
-  /** How this registry wants to be asked, once it has said so; by repository path, since tokens are for one. */
-  readonly #authorizations = new Map<string, string>()
-  /** The password as it was last sent, so that it can be kept out of what comes back. */
+  /** What has let a request in. A token is for one repository; where tokens come from is the registry's. */
+  #challenge: Challenge | undefined
+  #basic: string | undefined
+  /** What was sent last, by repository path, so that it can be kept out of what comes back. */
+  readonly #sent = new LRUCache<string, string>({ max: MAX_SENT })
   #password: string | undefined
 
   constructor(options: RegistryClientOptions) {
@@ -33,23 +41,21 @@ export class RegistryClient {
    * @throws UpstreamError
    */
   async send(repositoryPath: string, request: DialRequest): Promise<DialAnswer> {
-    const remembered = this.#authorizations.get(repositoryPath)
-    const first = await this.#options.dial.send(withAuthorization(request, remembered))
+    const known = await this.#known(repositoryPath)
+    const first = await this.#options.dial.send(this.#authorized(request, repositoryPath, known))
     if (first.status !== 401) return first
     first.body.destroy()
-    const fresh = await this.#authorize(first, repositoryPath, remembered)
-    const second = await this.#options.dial.send(withAuthorization(request, fresh))
-    if (second.status === 401) {
-      this.#authorizations.delete(repositoryPath)
-      throw await this.#unauthorized(second, request, fresh)
-    }
-    this.#remember(repositoryPath, fresh)
+    const challenge = parseChallenge(first.header('www-authenticate'))
+    const fresh = await this.#authorize(challenge, repositoryPath, known)
+    const second = await this.#options.dial.send(this.#authorized(request, repositoryPath, fresh))
+    if (second.status === 401) throw await this.#unauthorized(second, request, fresh)
+    this.#challenge = challenge
     return second
   }
 
   /** What the registry's own refusal of a request means, without what it was sent (section 7.7). */
   async refusal(repositoryPath: string, answer: DialAnswer, what: string): Promise<UpstreamError> {
-    const secrets = this.#secretsOf(this.#authorizations.get(repositoryPath))
+    const secrets = this.#secretsOf(this.#sent.get(repositoryPath))
     return statusError(answer, { host: this.#options.hosts.upstream.host, what, secrets })
   }
 
@@ -71,33 +77,47 @@ export class RegistryClient {
     return configured
   }
 
-  async #authorize(answer: DialAnswer, repositoryPath: string, remembered: string | undefined): Promise<string> {
-    const { hosts } = this.#options
-    const challenge = parseChallenge(answer.header('www-authenticate'))
+  /** Without asking the registry again: a token is asked for anew only when its time is over (case 168). */
+  async #known(repositoryPath: string): Promise<string | undefined> {
+    const challenge = this.#challenge
     switch (challenge?.scheme) {
-      case 'bearer': {
-        const token = await this.#tokens.token(challenge, repositoryPath, remembered?.replace(/^Bearer /, ''))
-        return `Bearer ${token}`
-      }
+      case 'bearer':
+        return this.#authorize(challenge, repositoryPath, undefined)
+      case 'basic':
+        return this.#basic
+      case undefined:
+        return undefined
+    }
+  }
+
+  async #authorize(
+    challenge: Challenge | undefined,
+    repositoryPath: string,
+    refused: string | undefined,
+  ): Promise<string> {
+    const { hosts } = this.#options
+    switch (challenge?.scheme) {
+      case 'bearer':
+        return `Bearer ${await this.#tokens.token(challenge, repositoryPath, refused?.replace(/^Bearer /, ''))}`
       case 'basic': {
         const configured = await this.#credentials()
-        if (configured !== undefined) return basicAuthorization(configured)
-        throw new UpstreamError(
-          'UNAUTHORIZED',
-          `${hosts.upstream.host} wants a user and password, and none is configured`,
-        )
+        if (configured === undefined) {
+          throw new UpstreamError(
+            'UNAUTHORIZED',
+            `${hosts.upstream.host} wants a user and password, and none is configured`,
+          )
+        }
+        this.#basic = basicAuthorization(configured)
+        return this.#basic
       }
       case undefined:
         throw new UpstreamError('UNAUTHORIZED', `${hosts.upstream.host} refuses without saying what it wants`)
     }
   }
 
-  #remember(repositoryPath: string, authorization: string): void {
-    if (this.#authorizations.size >= 1000) this.#authorizations.clear()
-    this.#authorizations.set(repositoryPath, authorization)
+  #authorized(request: DialRequest, repositoryPath: string, authorization: string | undefined): DialRequest {
+    if (authorization === undefined) return request
+    this.#sent.set(repositoryPath, authorization)
+    return { ...request, headers: { ...request.headers, authorization } }
   }
-}
-
-function withAuthorization(request: DialRequest, authorization: string | undefined): DialRequest {
-  return authorization === undefined ? request : { ...request, headers: { ...request.headers, authorization } }
 }
