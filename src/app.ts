@@ -121,6 +121,11 @@ export async function createGate(config: Config, logger: Logger): Promise<Gate> 
     snapshotAgeMs: () => engine.snapshots.status().ageMs,
   })
   const engine = await createEngine(config, logger, observers.metrics)
+  for (const [host, place] of config.registries) {
+    if (!('layout' in place) && place.push === 'passthrough') {
+      logger.warn({ registry: host }, 'push: passthrough is not in this version: pushes are answered 405')
+    }
+  }
   const explanations = new Explanations()
   let stopping = false
   const onInternalError = (error: unknown, what: string): void => logger.error({ err: error, what }, 'internal error')

@@ -97,7 +97,8 @@ const urlRegistry = z
       })
       .prefault({}),
     maxManifestBytes: bytes.max(4 * 1024 * 1024).default(4 * 1024 * 1024),
-    push: z.enum(['deny']).default('deny'),
+    /** passthrough is understood, but this version cannot do it: such pushes are answered 405 as well, and it says so. */
+    push: z.enum(['deny', 'passthrough']).default('deny'),
   })
   .refine(registry => registry.password === undefined || registry.passwordFile === undefined, {
     message: 'give "password" or "passwordFile", not both',
