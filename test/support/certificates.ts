@@ -1,8 +1,8 @@
-import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { alternativeNames, authority, extendedKeyUsage, issue, keyUsage, pem, type KeyPair } from './x509.ts'
 
-/** A certificate authority of the test's own, made with openssl in a directory that the test removes. */
+/** A certificate authority for TLS, in files of a directory that the test removes. */
 export type Authority = {
   /** PEM file. */
   readonly file: string
@@ -18,27 +18,35 @@ export type Issued = {
   readonly key: string
 }
 
-const EC = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
+const SERVER_AUTH = '1.3.6.1.5.5.7.3.1'
+const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2'
 
 export function createAuthority(directory: string, name: string): Authority {
+  const ca = authority(name)
   const file = join(directory, `${name}.pem`)
-  const keyFile = join(directory, `${name}.key`)
-  openssl('req', '-x509', ...EC, '-keyout', keyFile, '-out', file, '-days', '2', '-subj', `/CN=${name}`)
+  writeFileSync(file, pem(ca))
   return {
     file,
-    pem: readFileSync(file, 'utf8'),
+    pem: pem(ca),
     issue(commonName) {
-      const at = (ending: string): string => join(directory, `${name}-${commonName}.${ending}`)
-      const alternative = ['-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost']
-      openssl('req', ...EC, '-keyout', at('key'), '-out', at('csr'), '-subj', `/CN=${commonName}`, ...alternative)
-      const by = ['-CA', file, '-CAkey', keyFile, '-CAcreateserial', '-copy_extensions', 'copy']
-      openssl('x509', '-req', '-in', at('csr'), '-out', at('crt'), '-days', '2', ...by)
-      const read = (ending: string): string => readFileSync(at(ending), 'utf8')
-      return { certFile: at('crt'), keyFile: at('key'), cert: read('crt'), key: read('key') }
+      const extensions = [
+        keyUsage(0x80),
+        extendedKeyUsage(SERVER_AUTH, CLIENT_AUTH),
+        alternativeNames({ ip: [127, 0, 0, 1] }, { dns: 'localhost' }),
+      ]
+      const issued = issue({ subject: commonName, issuer: ca, extensions })
+      const [certFile, keyFile] = [
+        join(directory, `${name}-${commonName}.crt`),
+        join(directory, `${name}-${commonName}.key`),
+      ]
+      const [cert, key] = [pem(issued), privatePem(issued.keys)]
+      writeFileSync(certFile, cert)
+      writeFileSync(keyFile, key, { mode: 0o600 })
+      return { certFile, keyFile, cert, key }
     },
   }
 }
 
-function openssl(...args: readonly string[]): void {
-  execFileSync('openssl', args, { stdio: 'pipe' })
+function privatePem({ privateKey }: KeyPair): string {
+  return privateKey.export({ type: 'pkcs8', format: 'pem' })
 }

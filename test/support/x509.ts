@@ -126,13 +126,18 @@ export function extendedKeyUsage(...ids: readonly string[]): Buffer {
 }
 
 export type Name =
-  { readonly email: string } | { readonly dns: string } | { readonly uri: string } | { readonly other: string }
+  | { readonly email: string }
+  | { readonly dns: string }
+  | { readonly uri: string }
+  | { readonly ip: readonly [number, number, number, number] }
+  | { readonly other: string }
 
 export function alternativeNames(...names: readonly Name[]): Buffer {
   const encoded = names.map(name => {
     if ('email' in name) return tlv(0x81, Buffer.from(name.email))
     if ('dns' in name) return tlv(0x82, Buffer.from(name.dns))
     if ('uri' in name) return tlv(0x86, Buffer.from(name.uri))
+    if ('ip' in name) return tlv(0x87, Buffer.from(name.ip))
     return tlv(0xa0, Buffer.concat([oid('1.2.3.4'), tlv(0xa0, utf8(name.other))]))
   })
   return extension('2.5.29.17', sequence(...encoded), true)
@@ -175,6 +180,8 @@ function distinguishedName(commonName: string): Buffer {
   return sequence(tlv(0x31, sequence(oid('2.5.4.3'), utf8(commonName))))
 }
 
+/** UTCTime until 2049, GeneralizedTime from then on: RFC 5280 section 4.1.2.5. */
 function time(date: Date): Buffer {
-  return tlv(0x18, Buffer.from(date.toISOString().replace(/[-:T]|\.\d+/g, '')))
+  const text = date.toISOString().replace(/[-:T]|\.\d+/g, '')
+  return date.getUTCFullYear() < 2050 ? tlv(0x17, Buffer.from(text.slice(2))) : tlv(0x18, Buffer.from(text))
 }

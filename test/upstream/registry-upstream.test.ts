@@ -1,9 +1,6 @@
 import { createServer as createHttpsServer } from 'node:https'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
@@ -12,6 +9,7 @@ import { isTag, parseRegistryHost, repositoryOf, type Repository, type Tag } fro
 import { openRegistryUpstream, type RegistryUpstreamOptions } from '../../src/upstream/registry-upstream.ts'
 import type { Upstream } from '../../src/upstream/upstream.ts'
 import { startEvilRegistry, type EvilRegistry } from '../support/evil-registry.ts'
+import { createAuthority } from '../support/certificates.ts'
 import { temporaryDirectory } from '../support/gate.ts'
 import { blobOf, imageOf, OCI_INDEX, OCI_MANIFEST, type Blob } from '../support/signer.ts'
 
@@ -417,49 +415,24 @@ t.test(
 )
 
 t.test('HTTPS is held to the configured CA', async t => {
-  const directory = temporaryDirectory(t)
-  const [keyFile, certFile] = [join(directory, 'key.pem'), join(directory, 'cert.pem')]
-  try {
-    execFileSync(
-      'openssl',
-      [
-        'req',
-        '-x509',
-        '-newkey',
-        'ec',
-        '-pkeyopt',
-        'ec_paramgen_curve:P-256',
-        '-nodes',
-        '-keyout',
-        keyFile,
-        '-out',
-        certFile,
-        '-days',
-        '1',
-        '-subj',
-        '/CN=localhost',
-        '-addext',
-        'subjectAltName=DNS:localhost',
-      ],
-      { stdio: 'ignore' },
-    )
-  } catch {
-    t.comment('openssl is absent: skipped')
-    return
-  }
+  const ca = createAuthority(temporaryDirectory(t), 'ca')
   const image = imageOf('x').manifest
-  const server = createHttpsServer(
-    { key: readFileSync(keyFile), cert: readFileSync(certFile) },
-    (_, response) => void answer(200, { 'content-type': OCI_MANIFEST }, image.bytes)(_, response),
-  )
+  const server = createHttpsServer(ca.issue('server'), (_, response) => {
+    response.writeHead(200, { 'content-type': OCI_MANIFEST }).end(image.bytes)
+  })
   await new Promise<void>(resolve => server.listen(0, resolve))
   t.teardown(() => (server.closeAllConnections(), server.close()))
   const { port } = server.address() as AddressInfo
-  const ask = async (ca: string | undefined, host: string) => {
-    const { upstream } = await open(t, { url: new URL(`https://${host}:${port}`), ca })
+  const ask = async (trusted: string | undefined, host: string) => {
+    const { upstream } = await open(t, { url: new URL(`https://${host}:${port}`), ca: trusted })
     return upstream.manifest(repository(), tag('1'), signal())
   }
-  t.ok(await ask(readFileSync(certFile, 'utf8'), 'localhost'))
+  t.ok(await ask(ca.pem, 'localhost'))
   await t.rejects(ask(undefined, 'localhost'), { code: 'UNREACHABLE' }, 'an unknown CA')
-  await t.rejects(ask(readFileSync(certFile, 'utf8'), '127.0.0.1'), { code: 'UNREACHABLE' }, 'another name')
+  await t.rejects(
+    ask(createAuthority(temporaryDirectory(t), 'other').pem, 'localhost'),
+    { code: 'UNREACHABLE' },
+    'another CA',
+  )
+  await t.rejects(ask(ca.pem, '127.0.0.2'), { code: 'UNREACHABLE' }, 'another name')
 })
