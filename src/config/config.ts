@@ -87,7 +87,7 @@ const urlRegistry = z
     passwordFile: z.string().min(1).optional(),
     /** Hosts (host or host:port) to which this registry may redirect blobs. Its own host always may. */
     redirectHosts: z.array(dnsName).default([]),
-    /** Hosts that may hand out tokens for this registry, beside its own and its own domain. */
+    /** Hosts that may hand out tokens for this registry, beside its own. */
     tokenHosts: z.array(dnsName).default([]),
     timeouts: z
       .strictObject({

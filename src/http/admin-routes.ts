@@ -40,6 +40,8 @@ export async function adminRoutes(app: FastifyInstance, options: AdminRoutesOpti
     if (explanation !== undefined) return explanation
     return reply
       .code(404)
-      .send({ error: 'no such decision, or too long ago: only refusals are kept, and only the newest' })
+      .send({
+        error: 'no such decision, or too long ago: only what was not simply accepted is kept, and only the newest',
+      })
   })
 }
