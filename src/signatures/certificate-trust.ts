@@ -1,8 +1,9 @@
 import { ASN1Obj } from '@sigstore/core'
-import { KeyError, trustedKeyOf, type TrustedKey } from './public-key.ts'
+import { isTakenKey, KeyError, trustedKeyOf, type TrustedKey } from './public-key.ts'
 import { TrustMaterialError } from './trust-material-error.ts'
 import { CertificateError, parseCertificates, type Certificate } from './x509/certificate.ts'
 import { verifyChain } from './x509/chain.ts'
+import { isForHost } from './x509/host-name.ts'
 
 /** A CA that issues certificates to people who have shown an OIDC token, and whom of them is trusted. */
 export type FulcioTrust = {
@@ -27,14 +28,27 @@ export type CertifiedSigner =
 /** What a signature brings along. Nothing of it has been checked. */
 export type UntrustedCertificates = { readonly leafPem: string; readonly chainPem: string | undefined }
 
-/** The CA certificates in a file or field of a policy. @throws TrustMaterialError */
+/**
+ * The CA certificates in a file or field of a policy. A key that no signature may be made with certifies nobody either,
+ * and is told when the policy is loaded rather than at every signature (case 47).
+ *
+ * @throws TrustMaterialError
+ */
 export function parseCaCertificates(bytes: Uint8Array, name: string): readonly Certificate[] {
+  let certificates: readonly Certificate[]
   try {
-    return parseCertificates(Buffer.from(bytes).toString('latin1'))
+    certificates = parseCertificates(Buffer.from(bytes).toString('latin1'))
   } catch (cause) {
     if (!(cause instanceof CertificateError)) throw cause
     throw new TrustMaterialError('MALFORMED', `${name} cannot be used as a CA: ${cause.message}`, { cause })
   }
+  if (!certificates.every(({ x509 }) => isTakenKey(x509.publicKey))) {
+    throw new TrustMaterialError(
+      'WEAK',
+      `${name} cannot be used as a CA: it holds a certificate for a key that is not taken`,
+    )
+  }
+  return certificates
 }
 
 /**
@@ -99,13 +113,13 @@ function subjectProblem(
   email: string | undefined,
   hostname: string | undefined,
 ): string | undefined {
+  if (email === undefined && hostname === undefined) return 'the policy names nobody whom it could be for'
   const names = leaf.alternativeNames
   const has = names.map(({ type, value }) => `${type}:${value}`).join(', ')
   if (email !== undefined && !names.some(name => name.type === 'email' && name.value === email)) {
     return `it is not for ${email}, but for ${has || 'nobody'}`
   }
-  const options = { subject: 'never', partialWildcards: false } as const
-  if (hostname !== undefined && leaf.x509.checkHost(hostname, options) === undefined) {
+  if (hostname !== undefined && !isForHost(leaf, hostname)) {
     return `it is not for ${hostname}, but for ${has || 'nobody'}`
   }
   return undefined

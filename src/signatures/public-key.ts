@@ -79,6 +79,17 @@ export function trustedKeyOf(key: KeyObject, name: string): TrustedKey {
   return { name, algorithm: algorithmOf(key, name), key, der, fingerprint }
 }
 
+/** Whether a key is of a kind that `trustedKeyOf` admits. */
+export function isTakenKey(key: KeyObject): boolean {
+  try {
+    trustedKeyOf(key, 'a key')
+    return true
+  } catch (error) {
+    if (!(error instanceof KeyError)) throw error
+    return false
+  }
+}
+
 const CURVES: ReadonlyMap<string, KeyAlgorithm> = new Map([
   ['prime256v1', 'ecdsa-p256'],
   ['secp384r1', 'ecdsa-p384'],

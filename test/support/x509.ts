@@ -13,6 +13,10 @@ export type CertificateOptions = {
   readonly extensions?: readonly Buffer[]
   /** The signature algorithm's hash. */
   readonly hash?: 'sha256' | 'sha1'
+  /** What the certificate says instead of `notAfter`: a GeneralizedTime, which need not be a time. */
+  readonly notAfterText?: string
+  /** How it is signed instead of ECDSA: an AlgorithmIdentifier, and what makes such a signature. */
+  readonly signing?: { readonly identifier: Buffer; readonly sign: (tbs: Buffer, key: KeyObject) => Buffer }
   /** A certificate transparency log that promises to hold it, as of a time; `bend` changes what the log has signed. */
   readonly ctLog?: { readonly keys: KeyPair; readonly at: Date; readonly bend?: (signed: Buffer) => Buffer }
 }
@@ -29,7 +33,8 @@ export function issue(options: CertificateOptions): Authority {
   const name = options.subject ?? 'test'
   const { issuer = { name, keys } } = options
   const hash = options.hash ?? 'sha256'
-  const algorithm = sequence(oid(hash === 'sha256' ? '1.2.840.10045.4.3.2' : '1.2.840.10045.4.1'))
+  const algorithm =
+    options.signing?.identifier ?? sequence(oid(hash === 'sha256' ? '1.2.840.10045.4.3.2' : '1.2.840.10045.4.1'))
   const now = Date.now()
   const serial = Buffer.concat([
     Buffer.of(1),
@@ -41,7 +46,12 @@ export function issue(options: CertificateOptions): Authority {
       tlv(0x02, serial),
       algorithm,
       distinguishedName(issuer.name),
-      sequence(time(options.notBefore ?? new Date(now - HOUR)), time(options.notAfter ?? new Date(now + HOUR))),
+      sequence(
+        time(options.notBefore ?? new Date(now - HOUR)),
+        options.notAfterText === undefined
+          ? time(options.notAfter ?? new Date(now + HOUR))
+          : tlv(0x18, Buffer.from(options.notAfterText)),
+      ),
       distinguishedName(name),
       keys.publicKey.export({ type: 'spki', format: 'der' }),
       tlv(0xa3, sequence(...extensions)),
@@ -49,7 +59,7 @@ export function issue(options: CertificateOptions): Authority {
   const { ctLog, extensions = [] } = options
   const promised = ctLog === undefined ? [] : [timestampList(toBeSigned(extensions), issuer.keys.publicKey, ctLog)]
   const tbs = toBeSigned([...extensions, ...promised])
-  const signature = sign(hash, tbs, issuer.keys.privateKey)
+  const signature = options.signing?.sign(tbs, issuer.keys.privateKey) ?? sign(hash, tbs, issuer.keys.privateKey)
   return { name, keys, der: sequence(tbs, algorithm, tlv(0x03, Buffer.concat([Buffer.of(0), signature]))) }
 }
 
@@ -129,18 +139,29 @@ export type Name =
   | { readonly email: string }
   | { readonly dns: string }
   | { readonly uri: string }
-  | { readonly ip: readonly [number, number, number, number] }
+  | { readonly ip: readonly number[] }
   | { readonly other: string }
 
 export function alternativeNames(...names: readonly Name[]): Buffer {
-  const encoded = names.map(name => {
-    if ('email' in name) return tlv(0x81, Buffer.from(name.email))
-    if ('dns' in name) return tlv(0x82, Buffer.from(name.dns))
-    if ('uri' in name) return tlv(0x86, Buffer.from(name.uri))
-    if ('ip' in name) return tlv(0x87, Buffer.from(name.ip))
-    return tlv(0xa0, Buffer.concat([oid('1.2.3.4'), tlv(0xa0, utf8(name.other))]))
-  })
-  return extension('2.5.29.17', sequence(...encoded), true)
+  return extension('2.5.29.17', sequence(...names.map(generalName)), true)
+}
+
+/** A constraint has the form of a name; for an IP address, with the mask behind it. */
+export function nameConstraints(
+  { permitted = [], excluded = [] }: { readonly permitted?: readonly Name[]; readonly excluded?: readonly Name[] },
+  critical = true,
+): Buffer {
+  const list = (tag: number, names: readonly Name[]): Buffer =>
+    names.length === 0 ? Buffer.alloc(0) : tlv(tag, Buffer.concat(names.map(name => sequence(generalName(name)))))
+  return extension('2.5.29.30', sequence(list(0xa0, permitted), list(0xa1, excluded)), critical)
+}
+
+function generalName(name: Name): Buffer {
+  if ('email' in name) return tlv(0x81, Buffer.from(name.email))
+  if ('dns' in name) return tlv(0x82, Buffer.from(name.dns))
+  if ('uri' in name) return tlv(0x86, Buffer.from(name.uri))
+  if ('ip' in name) return tlv(0x87, Buffer.from(name.ip))
+  return tlv(0xa0, Buffer.concat([oid('1.2.3.4'), tlv(0xa0, utf8(name.other))]))
 }
 
 export function utf8(text: string): Buffer {
@@ -158,15 +179,15 @@ export function tlv(tag: number, value: Buffer): Buffer {
   return Buffer.concat([Buffer.of(tag), size, value])
 }
 
-function sequence(...parts: readonly Buffer[]): Buffer {
+export function sequence(...parts: readonly Buffer[]): Buffer {
   return tlv(0x30, Buffer.concat(parts))
 }
 
-function integer(value: number): Buffer {
+export function integer(value: number): Buffer {
   return tlv(0x02, Buffer.of(value))
 }
 
-function oid(text: string): Buffer {
+export function oid(text: string): Buffer {
   const [first = 0, second = 0, ...rest] = text.split('.').map(Number)
   const bytes = [first * 40 + second, ...rest].flatMap(arc => {
     const groups = [arc & 0x7f]

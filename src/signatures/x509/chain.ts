@@ -1,4 +1,6 @@
+import { isTakenKey } from '../public-key.ts'
 import { OIDS, type Certificate } from './certificate.ts'
+import { permitsNames } from './name-constraints.ts'
 
 export type ChainVerdict = { readonly ok: true } | { readonly ok: false; readonly problem: string }
 
@@ -12,6 +14,7 @@ const UNDERSTOOD: ReadonlySet<string> = new Set([
   OIDS.subjectAltName,
   OIDS.basicConstraints,
   OIDS.extendedKeyUsage,
+  OIDS.nameConstraints,
   OIDS.subjectKeyIdentifier,
   OIDS.authorityKeyIdentifier,
 ])
@@ -19,7 +22,8 @@ const UNDERSTOOD: ReadonlySet<string> = new Set([
 /**
  * Whether a leaf certificate is good for code signing at a time, by a path of CAs to one of the roots: every certificate
  * on the path valid at that time, every issuer a CA with room for the path, no extended key usage on the way that
- * excludes code signing, no critical extension that is not understood. RFC 5280 section 6; cases 11, 24, 26.
+ * excludes code signing, no names that a CA above is not for, no weak key, no critical extension that is not understood.
+ * RFC 5280 section 6; cases 11, 24, 26, 47.
  */
 export function verifyChain(args: {
   readonly leaf: Certificate
@@ -39,7 +43,7 @@ export function verifyChain(args: {
       [args.untrustedIntermediates, false],
     ] as const) {
       for (const issuer of candidates) {
-        if (path.includes(issuer) || !mayIssue(issuer, path.length - 1, at)) continue
+        if (path.includes(issuer) || !mayIssue(issuer, path, at)) continue
         checks += 1
         if (checks > MAX_CHECKS) return false
         if (!certificate.x509.checkIssued(issuer.x509) || !certificate.x509.verify(issuer.x509.publicKey)) continue
@@ -53,13 +57,15 @@ export function verifyChain(args: {
   return { ok: false, problem: 'the certificate is not issued by a trusted CA, or its chain was not valid at the time' }
 }
 
-/** @param below how many CAs lie between this one and the leaf */
-function mayIssue(issuer: Certificate, below: number, at: Date): boolean {
+/** @param path from the leaf to the last CA below the issuer */
+function mayIssue(issuer: Certificate, path: readonly Certificate[], at: Date): boolean {
   return (
     issuer.isCa &&
     issuer.mayCertSign !== false &&
-    (issuer.pathLength === undefined || below <= issuer.pathLength) &&
-    problemWith(issuer, at) === undefined
+    (issuer.pathLength === undefined || path.length - 1 <= issuer.pathLength) &&
+    problemWith(issuer, at) === undefined &&
+    permitsNames(issuer, path) &&
+    isTakenKey(issuer.x509.publicKey)
   )
 }
 
