@@ -6,7 +6,8 @@ import { ConfigError, loadConfig } from '../config/load-config.ts'
 import { loadSnapshot } from '../trust/load-snapshot.ts'
 import { readLocalFile } from '../trust/local-file.ts'
 import { TrustError } from '../trust/trust-error.ts'
-import { keyRows, keyTable } from './keys.ts'
+import { keyRows } from '../trust/key-rows.ts'
+import { keyTable } from './keys.ts'
 import { EXIT, type Terminal } from './terminal.ts'
 
 /** Whether the keys that the policy names are read as well, and whose key broker is asked for what is not on the disk. */

@@ -1,10 +1,14 @@
 import { pino, type DestinationStream, type Logger, type LoggerOptions } from 'pino'
+import { keyRows } from '../trust/key-rows.ts'
 import type { Snapshot } from '../trust/snapshot.ts'
 import type { KeeperEvent } from '../trust/snapshot-keeper.ts'
 import { TrustError } from '../trust/trust-error.ts'
 import type { DecisionRecord } from './decision-log.ts'
 
 export type { Logger } from 'pino'
+
+/** A policy may name thousands; `sealgate keys` lists them all. */
+const MAX_KEYS_LOGGED = 50
 
 /** JSON lines on standard output. What must not be in a log is never handed to it; redaction is the second fence. */
 export function createLogger(level: string, destination?: DestinationStream): Logger {
@@ -41,6 +45,8 @@ export function logKeeperEvent(logger: Logger, event: KeeperEvent): void {
         { policy: event.snapshot.id, loadedAt: event.snapshot.loadedAt, ...countsOf(event.snapshot) },
         'policy in force',
       )
+      // Which key stands behind which scope: a broker that gives another tenant's is seen here (case 189).
+      for (const key of keyRows(event.snapshot).slice(0, MAX_KEYS_LOGGED)) logger.info(key, 'trusted key')
       for (const warning of event.snapshot.policy.warnings) logger.warn({ warning }, 'policy warning')
       return
     case 'failed': {

@@ -91,6 +91,10 @@ t.test('one line a decision, with what it takes to understand it, and nothing se
   for (const name of ['test', 'test', 'unsigned'])
     await get(`${url}/v2/example.org/${name}/manifests/1?x=query-s3cret`, secret)
   const decisions = lines.map(line => JSON.parse(line)).filter(line => line.verdict !== undefined)
+  const keys = lines.map(line => JSON.parse(line)).filter(line => line.msg === 'trusted key')
+  t.match(keys, [
+    { scope: 'docker example.org', key: 'cosign.pub', from: 'disk', fingerprint: /^SHA256:[0-9a-f]{64}$/ },
+  ])
   t.match(decisions, [
     {
       verdict: 'accepted',
