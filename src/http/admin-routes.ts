@@ -38,10 +38,8 @@ export async function adminRoutes(app: FastifyInstance, options: AdminRoutesOpti
   app.get<{ Params: { id: string } }>('/explain/:id', async (request, reply) => {
     const explanation = options.explanations.get(request.params.id)
     if (explanation !== undefined) return explanation
-    return reply
-      .code(404)
-      .send({
-        error: 'no such decision, or too long ago: only what was not simply accepted is kept, and only the newest',
-      })
+    return reply.code(404).send({
+      error: 'no such decision, or too long ago: only what was not simply accepted is kept, and only the newest',
+    })
   })
 }
