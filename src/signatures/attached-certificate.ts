@@ -15,7 +15,7 @@ import {
 import { verifyWithKey, type TrustedKey } from './public-key.ts'
 import { checkRekorSet, type LoggedSignature } from './rekor-set.ts'
 import { rejected, type SignatureCheck } from './signature.ts'
-import { parseCertificates } from './x509/certificate.ts'
+import { CertificateError, parseCertificates } from './x509/certificate.ts'
 
 const CERTIFICATE = 'dev.sigstore.cosign/certificate'
 const CHAIN = 'dev.sigstore.cosign/chain'
@@ -107,7 +107,24 @@ function checkByCertificate(
 
 function broughtCertificates({ untrustedAnnotations }: AttachedSignature): UntrustedCertificates | undefined {
   const leafPem = untrustedAnnotations.get(CERTIFICATE)
-  return leafPem === undefined ? undefined : { leafPem, chainPem: untrustedAnnotations.get(CHAIN) }
+  return leafPem === undefined ? undefined : { leafPem, chainPem: withoutRoot(untrustedAnnotations.get(CHAIN)) }
+}
+
+/**
+ * The intermediates of a chain annotation. Its last certificate is the root: cosign writes it, and containers/image leaves
+ * it out whatever it is, so that a chain of one holds nothing. An empty annotation is none.
+ *
+ * @returns what cannot be read as it is, for the check of the certificate to refuse it
+ */
+function withoutRoot(untrustedPem: string | undefined): string | undefined {
+  if (untrustedPem === undefined || untrustedPem === '') return undefined
+  try {
+    const intermediates = parseCertificates(untrustedPem).slice(0, -1)
+    return intermediates.length === 0 ? undefined : intermediates.map(({ x509 }) => x509.toString()).join('')
+  } catch (error) {
+    if (!(error instanceof CertificateError)) throw error
+    return untrustedPem
+  }
 }
 
 function onlyCertificate(pem: string): Uint8Array | undefined {

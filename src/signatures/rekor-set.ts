@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto'
+import { createHash, verify } from 'node:crypto'
 import { decodeBase64 } from '../json/base64.ts'
 import { decodeJson, formatProblem, type JsonCursor } from '../json/decode.ts'
-import { verifyWithKey, type TrustedKey } from './public-key.ts'
+import type { TrustedKey } from './public-key.ts'
 import { pemBlocks } from './x509/pem.ts'
 
 /** What a log entry must be bound to. */
@@ -34,7 +34,7 @@ export function checkRekorSet(args: {
   const { timestamp, body, integratedTime, logIndex, logId } = decoded.value
   // RFC 8785: keys in order, no blanks; base64, hex and whole numbers need no escapes.
   const signed = `{"body":"${body}","integratedTime":${integratedTime},"logID":"${logId}","logIndex":${logIndex}}`
-  if (!args.rekorKeys.some(key => verifyWithKey(key, Buffer.from(signed), timestamp))) {
+  if (!args.rekorKeys.some(key => isSignedBy(key, Buffer.from(signed), timestamp))) {
     return refuse(`its log entry is not signed by ${args.rekorKeys.map(key => key.name).join(' or ')}`)
   }
   const problem = bindingProblem(Buffer.from(body, 'base64'), args.logged)
@@ -42,6 +42,11 @@ export function checkRekorSet(args: {
   const loggedAt = new Date(integratedTime * 1000)
   if (loggedAt.getTime() > args.now.getTime() + CLOCK_SKEW_MS) return refuse('its log entry is from the future')
   return { ok: true, loggedAt }
+}
+
+/** Rekor v1 signs its timestamps with ECDSA and SHA-256, as containers/image asks; not what a signer of images may use. */
+function isSignedBy({ algorithm, key }: TrustedKey, signed: Uint8Array, timestamp: Uint8Array): boolean {
+  return algorithm.startsWith('ecdsa-') && verify('sha256', signed, { key, dsaEncoding: 'der' }, timestamp)
 }
 
 type SignedEntry = {
