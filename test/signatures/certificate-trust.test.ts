@@ -64,6 +64,11 @@ t.test('a Fulcio certificate: who, on whose word', async t => {
       leaf: withExtensions(...codeSigning, email, issuerV1, extension(OID.issuerV2, utf8('https://other'))),
       is: 'subject',
     },
+    {
+      it: 'both, unlike, the newer one right (23)',
+      leaf: withExtensions(...codeSigning, email, extension(OID.issuerV1, Buffer.from('https://other')), issuerV2),
+      is: 'subject',
+    },
     { it: 'no issuer', leaf: withExtensions(...codeSigning, email), is: 'subject' },
     {
       it: 'another issuer',

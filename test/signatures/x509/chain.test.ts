@@ -110,6 +110,12 @@ t.test('RSASSA-PSS says itself which hash it uses: only the sound ones, for the 
   }
 })
 
+t.test('the issuer is the one that is named: the right key under another name has issued nothing', async t => {
+  const renamed = authority('another root', { keys: root.keys })
+  t.equal(verdict(leafOf(root), [root]), 'accepted')
+  t.equal(verdict(leafOf(root), [renamed]), 'refused')
+})
+
 t.test('a name that is none of GeneralName’s kinds is no name (case 22)', async t => {
   for (const tag of [0x01, 0x41, 0xc1]) {
     const value = sequence(tlv(tag, Buffer.from('alice@example.org')))

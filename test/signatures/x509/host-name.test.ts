@@ -28,6 +28,8 @@ t.test('a host name is held against a certificate as Go’s VerifyHostname does'
     { it: '* for two labels', names: [dns('*.example.org')], host: 'a.b.example.org', is: false },
     { it: '* within a label', names: [dns('a*.example.org')], host: 'ab.example.org', is: false },
     { it: '* in the middle', names: [dns('a.*.org')], host: 'a.example.org', is: false },
+    { it: '* for an empty label', names: [dns('*.example.org')], host: '.example.org', is: false },
+    { it: '* before a name of one label', names: [dns('*.localhost')], host: 'localhost', is: false },
     { it: '* alone', names: [dns('*')], host: 'localhost', is: false },
     { it: 'a pattern asked for is no pattern', names: [dns('a.example.org')], host: '*.example.org', is: false },
     { it: 'a DNS name that looks like an address', names: [dns('10.0.0.1')], host: '10.0.0.1', is: false },

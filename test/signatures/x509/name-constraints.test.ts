@@ -104,6 +104,14 @@ t.test('a constraint holds for everything below, not only for what the CA itself
   t.equal(accepts([email('a@evil.org')], below, above), false)
 })
 
+t.test('so many names and constraints that comparing them is an attack are refused', async t => {
+  const many = (count: number): readonly Name[] =>
+    Array.from({ length: count }, (_, index) => email(`a${index}@good.org`))
+  const permitted = [...Array.from({ length: 99 }, (_, index) => email(`x${index}.org`)), email('good.org')]
+  t.equal(accepts(many(100), constrained(nameConstraints({ permitted }))), true)
+  t.equal(accepts(many(101), constrained(nameConstraints({ permitted }))), false)
+})
+
 t.test('constraints that cannot be read are none that are met', async t => {
   const raw = (value: Buffer): Buffer => extension('2.5.29.30', value)
   const subtree = tlv(0x81, Buffer.from('good.org'))
