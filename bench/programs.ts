@@ -5,7 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 const children: ChildProcess[] = []
 process.on('exit', () => {
-  for (const child of children) child.kill('SIGKILL')
+  // Not SIGKILL: an nginx that is killed leaves its workers behind.
+  for (const child of children) child.kill('SIGTERM')
 })
 
 export function isInstalled(program: string): boolean {
