@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import type { RegistryConfig, UrlRegistryConfig } from '../config/config.ts'
+import type { RegistryConfig, UrlRegistryConfig } from '../config/registry-config.ts'
 import { ConfigError } from '../config/load-config.ts'
 import type { RegistryHost } from '../reference/repository.ts'
 import type { UpstreamPlace } from '../upstream/open-upstreams.ts'

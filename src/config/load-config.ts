@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { LineCounter, parseDocument } from 'yaml'
 import type { RegistryHost } from '../reference/repository.ts'
-import { parseConfig, type Config, type RegistryConfig } from './config.ts'
+import { parseConfig, type Config } from './config.ts'
+import type { RegistryConfig } from './registry-config.ts'
 
 type TlsConfig = NonNullable<Config['tls']>
 

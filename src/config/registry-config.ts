@@ -1,0 +1,86 @@
+import { z } from 'zod'
+import { bytes, positiveSeconds } from './measures.ts'
+
+/** One registry of the configuration: a directory of layouts, or a URL with what it takes to talk to it. */
+export type RegistryConfig = z.output<typeof registry>
+export type UrlRegistryConfig = z.output<typeof urlRegistry>
+
+const dnsName = z
+  .string()
+  .regex(/^[a-z0-9.-]+(?::[0-9]+)?$/, 'expected a host name in lower case, with a port if it needs one')
+
+const url = z.string().transform((text, context) => {
+  const parsed = URL.parse(text)
+  if (parsed === null || !['http:', 'https:'].includes(parsed.protocol)) {
+    context.addIssue({ code: 'custom', message: 'expected an http:// or https:// URL' })
+    return z.NEVER
+  }
+  if (
+    parsed.pathname !== '/' ||
+    parsed.search !== '' ||
+    parsed.hash !== '' ||
+    parsed.username !== '' ||
+    parsed.password !== ''
+  ) {
+    context.addIssue({
+      code: 'custom',
+      message: 'expected scheme, host and port only: a path goes into "prefix", a user into "username"',
+    })
+    return z.NEVER
+  }
+  return parsed
+})
+
+const layoutRegistry = z.strictObject({ layout: z.string().min(1) })
+
+const urlRegistry = z
+  .strictObject({
+    url,
+    /** Put before the repository at the upstream, as pull-through projects of Harbor and Artifactory want it. */
+    prefix: z
+      .string()
+      .regex(/^[a-z0-9]+(?:[._/-]+[a-z0-9]+)*$/, 'expected a repository path in lower case')
+      .optional(),
+    /** PEM file of the CAs that this registry is trusted by, instead of the system's. */
+    ca: z.string().min(1).optional(),
+    username: z.string().min(1).optional(),
+    password: z.string().optional(),
+    passwordFile: z.string().min(1).optional(),
+    /** Hosts (host or host:port) to which this registry may redirect blobs. Its own host always may. */
+    redirectHosts: z.array(dnsName).default([]),
+    /** Hosts that may hand out tokens for this registry, beside its own. */
+    tokenHosts: z.array(dnsName).default([]),
+    timeouts: z
+      .strictObject({
+        connect: positiveSeconds.default(5),
+        headers: positiveSeconds.default(10),
+        body: positiveSeconds.default(30),
+      })
+      .prefault({}),
+    maxManifestBytes: bytes.max(4 * 1024 * 1024).default(4 * 1024 * 1024),
+    /** passthrough is understood, but this version cannot do it: such pushes are answered 405 as well, and it says so. */
+    push: z.enum(['deny', 'passthrough']).default('deny'),
+  })
+  .refine(registry => registry.password === undefined || registry.passwordFile === undefined, {
+    message: 'give "password" or "passwordFile", not both',
+    path: ['passwordFile'],
+  })
+  .refine(
+    registry =>
+      (registry.username === undefined) === (registry.password === undefined && registry.passwordFile === undefined),
+    {
+      message: 'a "username" needs a "password" or "passwordFile", and the other way round',
+      path: ['username'],
+    },
+  )
+
+export const registry = z.union([layoutRegistry, urlRegistry], { error: unionError })
+
+/** Says what is wrong with the kind of registry that was meant, instead of that no kind fits. */
+function unionError(issue: { readonly input?: unknown }): string {
+  const input = issue.input
+  if (typeof input !== 'object' || input === null) return 'expected { layout: DIRECTORY } or { url: URL, … }'
+  const schema = 'layout' in input ? layoutRegistry : urlRegistry
+  const problems = schema.safeParse(input).error?.issues ?? []
+  return problems.map(problem => `${problem.path.join('.') || 'registry'}: ${problem.message}`).join('; ')
+}
