@@ -64,6 +64,7 @@ export function parseImageReference(text: string): ImageReference | undefined {
 function splitHost(name: string): { readonly host: string; readonly rest: string } {
   const slash = name.indexOf('/')
   const first = slash === -1 ? '' : name.slice(0, slash)
-  const isHost = /[.:]/.test(first) || first === 'localhost' || first.toLowerCase() !== first
+  // Docker also takes a single word in capitals for a host; folded to lower case it would read as a path of Docker Hub.
+  const isHost = /[.:]/.test(first) || first === 'localhost'
   return isHost ? { host: first, rest: name.slice(slash + 1) } : { host: 'docker.io', rest: name }
 }
