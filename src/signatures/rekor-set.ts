@@ -29,9 +29,9 @@ export function checkRekorSet(args: {
   readonly rekorKeys: readonly TrustedKey[]
   readonly now: Date
 }): RekorVerdict {
-  const decoded = decodeJson(args.untrustedSet, decodeSet, LIMITS)
-  if (!decoded.ok) return refuse(`its log entry cannot be read: ${formatProblem(decoded.problems[0])}`)
-  const { timestamp, body, integratedTime, logIndex, logId } = decoded.value
+  const parsed = parseRekorSet(args.untrustedSet)
+  if (!parsed.ok) return refuse(parsed.problem)
+  const { timestamp, body, integratedTime, logIndex, logId } = parsed.set
   // RFC 8785: keys in order, no blanks; base64, hex and whole numbers need no escapes.
   const signed = `{"body":"${body}","integratedTime":${integratedTime},"logID":"${logId}","logIndex":${logIndex}}`
   if (!args.rekorKeys.some(key => isSignedBy(key, Buffer.from(signed), timestamp))) {
@@ -49,17 +49,29 @@ function isSignedBy({ algorithm, key }: TrustedKey, signed: Uint8Array, timestam
   return algorithm.startsWith('ecdsa-') && verify('sha256', signed, { key, dsaEncoding: 'der' }, timestamp)
 }
 
-type SignedEntry = {
+/** A signed entry timestamp and what it is over, as the annotation quotes them. Nothing has been checked but the form. */
+export type UntrustedSet = {
   readonly timestamp: Uint8Array
   /** Base64 text, as it is signed. */
   readonly body: string
   /** Seconds since 1970. */
   readonly integratedTime: number
   readonly logIndex: number
+  /** 64 hex digits. */
   readonly logId: string
 }
 
-function decodeSet(root: JsonCursor): SignedEntry | undefined {
+export type ParsedSet =
+  { readonly ok: true; readonly set: UntrustedSet } | { readonly ok: false; readonly problem: string }
+
+/** Reads a `dev.sigstore.cosign/bundle` annotation, for a caller that has its own rules for log entries. */
+export function parseRekorSet(untrustedSet: Uint8Array): ParsedSet {
+  const decoded = decodeJson(untrustedSet, decodeSet, LIMITS)
+  if (decoded.ok) return { ok: true, set: decoded.value }
+  return { ok: false, problem: `its log entry cannot be read: ${formatProblem(decoded.problems[0])}` }
+}
+
+function decodeSet(root: JsonCursor): UntrustedSet | undefined {
   const top = root.object({ required: ['SignedEntryTimestamp', 'Payload'] })
   const payload = top?.Payload.object({ required: ['body', 'integratedTime', 'logIndex', 'logID'] })
   if (top === undefined || payload === undefined) return undefined

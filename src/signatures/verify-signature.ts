@@ -1,4 +1,5 @@
 import { checkAttachedWithFulcio, checkAttachedWithLog, checkAttachedWithPki } from './attached-certificate.ts'
+import { checkAttachedWithIdentity } from './attached-identity.ts'
 import { checkAttachedWithKeys, type AttachedSignature, type Subject } from './attached-signature.ts'
 import { checkBundle } from './bundle/check-bundle.ts'
 import { checkGpgSignature } from './gpg-signature.ts'
@@ -72,6 +73,6 @@ function checkAttached(
     case 'pki':
       return checkAttachedWithPki({ signature, subject, trust: trust.trust, now })
     case 'identity':
-      return rejected('NOT_APPLICABLE', 'is no sigstore bundle, and only a bundle proves who signed without a key')
+      return checkAttachedWithIdentity({ signature, subject, trust, now })
   }
 }

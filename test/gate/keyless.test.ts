@@ -1,5 +1,9 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
-import { imageOf, blobOf, OCI_MANIFEST, type Blob } from '../support/signer.ts'
+import { run } from '../../src/cli/run.ts'
+import { attachedKeyless, type AttachedKeylessOptions } from '../support/attached-keyless.ts'
+import { imageOf, blobOf, OCI_MANIFEST, SIMPLE_SIGNING, sigManifest, sigTag, type Blob } from '../support/signer.ts'
 import {
   certify,
   ISSUER,
@@ -10,13 +14,15 @@ import {
   SUBJECT,
   trustedRootOf,
 } from '../support/local-sigstore.ts'
+import { newKeys } from '../support/x509.ts'
 import { scene, type Scene } from './scene.ts'
 
 /** Five minutes ago: the local sigstore's own clock is an hour ahead, the gate's is not. */
 const signedAt = minutes(-65)
 
-function policy(identity: object): object {
+function policy(identity: object, more: object = {}): object {
   const requirement = {
+    ...more,
     type: 'sealgate.sigstoreIdentity',
     trustedRootData: trustedRootOf([]).toString('base64'),
     identities: [identity],
@@ -89,4 +95,102 @@ t.test('a bundle about another image, and no bundle at all', async t => {
   const answer = await pull('app/manifests/1')
   t.equal(answer.status, 403)
   t.match(answer.message, /needs a keyless signature by https:\/\/github\.com/)
+})
+
+/** Attaches a keyless `.sig` signature, as cosign 2 does; it claims `reference`. */
+async function attachSig(
+  registry: Scene['registry'],
+  repository: string,
+  image: Blob,
+  reference: string,
+  options: AttachedKeylessOptions = {},
+): Promise<void> {
+  const { payload, annotations } = await attachedKeyless(image.digest, reference, {
+    leaf: certify({ notBefore: minutes(-66), notAfter: minutes(-56) }),
+    integratedAt: signedAt,
+    ...options,
+  })
+  registry.put(
+    repository,
+    sigManifest([{ payload: blobOf(payload, SIMPLE_SIGNING), annotations }]),
+    sigTag(image.digest),
+  )
+}
+
+t.test('a .sig signature of cosign 2 meets it too, under the rules for names that .sig signatures have', async t => {
+  const letter = { issuer: ISSUER, subject: SUBJECT }
+  const app = 'example.org/app'
+  const stranger = { ...letter, subject: SUBJECT.replace('release', 'other') }
+  const table: readonly {
+    readonly it: string
+    readonly policy: object
+    readonly claim: string
+    readonly options?: AttachedKeylessOptions
+    readonly says: RegExp | 'accepted'
+  }[] = [
+    { it: 'to the letter', policy: policy(letter), claim: app, says: 'accepted' },
+    { it: 'another workflow', policy: policy(stranger), claim: app, says: /found one: it is by https/ },
+    { it: 'signed for another repository', policy: policy(letter), claim: 'example.org/b', says: /example\.org\/b/ },
+    {
+      it: 'a name that the policy asks for',
+      policy: policy(letter, { signedIdentity: { type: 'exactRepository', dockerRepository: app } }),
+      claim: app,
+      says: 'accepted',
+    },
+    {
+      it: 'another name than the policy asks for',
+      policy: policy(letter, { signedIdentity: { type: 'exactRepository', dockerRepository: 'example.org/b' } }),
+      claim: app,
+      says: /signed for example\.org\/app, not for/,
+    },
+    {
+      it: 'not logged',
+      policy: policy(letter),
+      claim: app,
+      options: { change: { 'dev.sigstore.cosign/bundle': undefined } },
+      says: /the annotation dev\.sigstore\.cosign\/bundle is/,
+    },
+  ]
+  for (const { it, policy, claim, options, says } of table) {
+    const { registry, pull } = await scene(t, { policy: () => policy })
+    const image = registry.put('app', imageOf(it), '1')
+    await attachSig(registry, 'app', image, claim, options)
+    const answer = await pull('app/manifests/1')
+    t.equal(answer.status, says === 'accepted' ? 200 : 403, it)
+    if (says === 'accepted') t.match(answer.headers.get('x-sealgate-verdict'), SUBJECT)
+    else t.match(answer.message, says)
+  }
+})
+
+t.test('sealgate verify tells how a .sig signature was judged', async t => {
+  const { registry, directory, policyFile } = await scene(t, {
+    policy: () => policy({ issuer: ISSUER, subject: SUBJECT }),
+  })
+  const good = registry.put('good', imageOf('good'), '1')
+  await attachSig(registry, 'good', good, 'example.org/good')
+  const bad = registry.put('bad', imageOf('bad'), '1')
+  await attachSig(registry, 'bad', bad, 'example.org/bad', { log: newKeys() })
+  const config = join(directory, 'sealgate.yaml')
+  writeFileSync(
+    config,
+    JSON.stringify({ policy: policyFile, registries: { 'example.org': { url: registry.url } }, log: 'silent' }),
+  )
+  const verify = async (image: string): Promise<{ readonly exit: number; readonly stdout: string }> => {
+    let stdout = ''
+    const exit = await run(['verify', image, '--config', config], {
+      stdout: text => void (stdout += text),
+      stderr: () => {},
+      onSignal: () => {},
+    })
+    return { exit, stdout }
+  }
+  const accepted = await verify('example.org/good:1')
+  t.equal(accepted.exit, 0)
+  t.match(accepted.stdout, `✓ ${sigTag(good.digest)} layer 0`)
+  t.match(accepted.stdout, `signed by ${SUBJECT} (${ISSUER}) (SHA256 `)
+  t.match(accepted.stdout, 'claims example.org/good')
+  t.match(accepted.stdout, `logged at ${signedAt.toISOString()}`)
+  const refused = await verify('example.org/bad:1')
+  t.equal(refused.exit, 1)
+  t.match(refused.stdout, /✗ sha256-[0-9a-f]{64}\.sig layer 0\n\s+\S.*(?:inclusion|tlog|promise)/i)
 })

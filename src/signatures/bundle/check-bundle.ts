@@ -34,6 +34,6 @@ export function checkBundle(args: {
     case 'pki':
       return checkByPki({ bundle, subject, now, trust: trust.trust })
     case 'identity':
-      return checkByIdentity({ bundle, subject, now, trustedRoot: trust.trustedRoot, identities: trust.identities })
+      return checkByIdentity({ bundle, subject, now, trust })
   }
 }

@@ -1,6 +1,4 @@
-import type { CertificateIdentity } from '../../policy/sigstore-identity-requirement.ts'
 import type { Subject } from '../attached-signature.ts'
-import { checkIdentity } from '../certificate-identity.ts'
 import {
   checkFulcioCertificate,
   checkPkiCertificate,
@@ -11,60 +9,24 @@ import {
 } from '../certificate-trust.ts'
 import { KeyError, trustedKeyOf, verifyWithKey, type TrustedKey } from '../public-key.ts'
 import { rejected, type SignatureCheck } from '../signature.ts'
-import { toLibraryMaterial, type TrustedRoot } from '../trusted-root.ts'
 import { CertificateError, parseCertificate, type Certificate } from '../x509/certificate.ts'
-import { verifyChain } from '../x509/chain.ts'
 import { acceptContent } from './accept.ts'
 import { checkEvidence, type Evidence } from './evidence.ts'
+import { checkIdentityEvidence, type IdentityTrust } from './identity-evidence.ts'
 import type { UntrustedBundle } from './parse-bundle.ts'
 import { logsOfRekorKeys } from './rekor-logs.ts'
 import { signedBytesOf } from './signed-content.ts'
 
 type Args = { readonly bundle: UntrustedBundle; readonly subject: Subject; readonly now: Date }
 
-/**
- * A keyless bundle held against a trusted root and identities: the certificate by an authority of the root, in a CT log;
- * the signature in a log, and the certificate valid at every time that a log or timestamp authority vouches for, at least
- * one (cases 5, 7, 11).
- */
-export function checkByIdentity(
-  args: Args & {
-    readonly trustedRoot: TrustedRoot
-    readonly identities: readonly [CertificateIdentity, ...CertificateIdentity[]]
-  },
-): SignatureCheck {
+/** A keyless bundle held against a trusted root and identities. */
+export function checkByIdentity(args: Args & { readonly trust: IdentityTrust }): SignatureCheck {
   const opened = openCertified(args)
   if (!opened.ok) return opened.check
   const { leaf, evidence } = opened
-  const { trustedRoot, now } = args
-  const material = toLibraryMaterial(trustedRoot)
-  const verdict = checkEvidence({ evidence, signer: { by: 'certificate', certificate: leaf }, material, now })
+  const verdict = checkIdentityEvidence({ leaf, evidence, trust: args.trust, now: args.now })
   if (!verdict.ok) return rejected(verdict.code, verdict.problem)
-  for (const at of verdict.times) {
-    // What the library leaves out of a chain: extended key usage, unknown critical extensions, CA leaves (section L, d).
-    const problem = chainProblem(leaf, trustedRoot, at)
-    if (problem !== undefined) return rejected('UNTRUSTED_SIGNER', problem)
-  }
-  const identity = checkIdentity(leaf, args.identities)
-  if (!identity.ok) return rejected('WRONG_SIGNER', identity.problem)
-  return acceptCertified(args, { leaf, signer: identity.signer, loggedAt: verdict.times[0] })
-}
-
-/** By an authority that was in force at that time; what it says of the others is not mixed in (cases 8, 25, 26). */
-function chainProblem(leaf: Certificate, root: TrustedRoot, at: Date): string | undefined {
-  let problem = 'its certificate is not by an authority that was in force when it signed'
-  for (const { chain, validFor } of root.certificateAuthorities) {
-    if (at < validFor.start || (validFor.end !== undefined && at > validFor.end)) continue
-    const verdict = verifyChain({
-      leaf,
-      untrustedIntermediates: chain.slice(0, -1),
-      roots: chain.slice(-1),
-      at,
-    })
-    if (verdict.ok) return undefined
-    problem = verdict.problem
-  }
-  return problem
+  return acceptCertified(args, { leaf, signer: verdict.signer, loggedAt: verdict.loggedAt })
 }
 
 /**
