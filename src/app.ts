@@ -4,6 +4,7 @@ import { LRUCache } from 'lru-cache'
 import type { Config, ListenAddress } from './config/config.ts'
 import { adminRoutes } from './http/admin-routes.ts'
 import { AdmittedBlobs } from './http/admitted-blobs.ts'
+import { HashThread } from './http/blob/hash-thread.ts'
 import { errorBody } from './http/oci-error.ts'
 import { registryRoutes } from './http/registry-routes.ts'
 import { Slots } from './http/slots.ts'
@@ -127,6 +128,7 @@ export async function createGate(config: Config, logger: Logger): Promise<Gate> 
     }
   }
   const explanations = new Explanations()
+  const hashThread = new HashThread()
   let stopping = false
   const onInternalError = (error: unknown, what: string): void => logger.error({ err: error, what }, 'internal error')
 
@@ -156,6 +158,12 @@ export async function createGate(config: Config, logger: Logger): Promise<Gate> 
       listMs: LIST_MS,
       onDecision: observers.onDecision,
       onBlobSent: bytes => observers.metrics.blobBytes(bytes),
+      onBlobStopped(reason, error, what) {
+        observers.metrics.blobStopped(reason)
+        logger.warn({ err: error, blob: what, reason }, 'blob stopped')
+      },
+      hashThread,
+      stallMs: config.limits.stallSeconds * MS,
       onInternalError,
     },
   })
@@ -182,6 +190,7 @@ export async function createGate(config: Config, logger: Logger): Promise<Gate> 
       front.close()
       tls?.close()
       await engine.close()
+      await hashThread.close()
       await observers.close()
       await admin.close()
     },

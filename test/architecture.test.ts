@@ -54,7 +54,16 @@ const RULES: Readonly<Record<string, { readonly imports: readonly string[]; read
   nodes: { imports: ['json', 'reference'], uses: ['smol-toml', 'yaml'] },
   http: {
     imports: ['json', 'reference', 'manifest', 'trust', 'upstream', 'verdict', 'observe'],
-    uses: ['node:crypto', 'node:stream', 'node:http', 'node:tls', 'bcryptjs', 'fastify', 'lru-cache'],
+    uses: [
+      'node:crypto',
+      'node:stream',
+      'node:http',
+      'node:tls',
+      'node:worker_threads',
+      'bcryptjs',
+      'fastify',
+      'lru-cache',
+    ],
   },
 }
 /** Composition: these may import anything, and nothing but each other may import them. */

@@ -127,6 +127,8 @@ const configSchema = z.strictObject({
       signatureBytes: bytes.default(1024 * 1024),
       /** The whole of a verdict: every look-up and check. */
       verdictSeconds: positiveSeconds.default(20),
+      /** A client that takes nothing of a blob for so long is hung up on. */
+      stallSeconds: positiveSeconds.default(120),
       /** Manifest requests under way at once; beyond, the answer is 503. */
       pulls: z.number().int().min(1).default(1000),
     })

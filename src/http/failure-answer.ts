@@ -1,7 +1,7 @@
 import { ManifestError } from '../manifest/manifest.ts'
 import { TrustError } from '../trust/trust-error.ts'
 import { UpstreamError } from '../upstream/upstream-error.ts'
-import { BlobDigestError, ManifestInBlobError } from './blob-guard.ts'
+import { BlobDigestError, ManifestInBlobError } from './blob/blob-error.ts'
 import type { ErrorAnswer } from './oci-error.ts'
 
 const RETRY_AFTER_SECONDS = 5

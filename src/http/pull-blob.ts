@@ -6,7 +6,10 @@ import type { Snapshot } from '../trust/snapshot.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import type { Upstreams } from '../upstream/upstreams.ts'
 import type { AdmittedBlobs } from './admitted-blobs.ts'
-import { BlobGuard, isManifestDocument, ManifestInBlobError } from './blob-guard.ts'
+import { BlobDigestError, ManifestInBlobError } from './blob/blob-error.ts'
+import type { HashThread } from './blob/hash-thread.ts'
+import { isManifestDocument } from './blob/manifest-screen.ts'
+import { streamPartOfBlob, streamWholeBlob } from './blob/stream-blob.ts'
 import { failureAnswer } from './failure-answer.ts'
 import type { ErrorAnswer } from './oci-error.ts'
 import { parseRange } from './range.ts'
@@ -22,8 +25,16 @@ export type BlobDependencies = {
   readonly opaqueBlobs: LRUCache<string, true>
   /** The length of a blob, or of the part asked for, once it has left whole. */
   readonly onBlobSent: (bytes: number) => void
+  /** A blob that was kept back, or whose stream was cut before its end though the client was there. */
+  readonly onBlobStopped: (reason: BlobStop, error: unknown, what: string) => void
+  readonly hashThread: HashThread
+  /** Milliseconds; a client that takes nothing for so long keeps an upstream's socket for nothing (case 146). */
+  readonly stallMs: number
   readonly onInternalError: (error: unknown, what: string) => void
 }
+
+/** Why a blob did not leave whole: it is a manifest, has another digest, or something broke on the way. */
+export type BlobStop = 'manifest' | 'digest' | 'broken'
 
 type BlobRequest = Extract<RegistryRequest, { kind: 'blob' }>
 
@@ -55,20 +66,41 @@ export async function answerBlob(
     }
     reply.header('content-type', 'application/octet-stream').header('docker-content-digest', digest)
     if (blob.body === undefined) return await reply.send(null)
-    const length = Number(blob.headers['content-length'] ?? blob.headers['Content-Length'] ?? 0)
+    const length = Number(blob.headers['content-length'] ?? 0)
     reply.raw.once('finish', () => gate.onBlobSent(length))
+    const stream = { body: blob.body, response: reply.raw, begin: () => begin(reply, gate.stallMs) }
     // A part of a blob cannot be checked here; the client checks the whole. That it is no manifest is known already.
-    if (blob.status === 206) return await reply.send(blob.body)
-    const guard = new BlobGuard(digest)
-    const { body } = blob
-    body.once('error', error => guard.destroy(error))
-    guard.once('close', () => body.destroy())
-    return await reply.send(body.pipe(guard))
+    if (blob.status === 206) await streamPartOfBlob(stream)
+    else await streamWholeBlob(stream, digest, gate.hashThread)
+    return reply
   } catch (error) {
+    // Nobody is there to be told any more.
+    if (hangUp.signal.aborted) return reply
+    const stop = stopOf(error)
+    if (stop !== 'broken' || reply.sent) gate.onBlobStopped(stop, error, what)
+    if (reply.sent) {
+      reply.raw.destroy()
+      return reply
+    }
     const answer = failureAnswer(error, what)
     if (answer.status === 500) gate.onInternalError(error, what)
     return sendError(reply, answer)
   }
+}
+
+/** From here on the answer is written to the socket itself, by whoever has to know when a chunk has left. */
+function begin(reply: FastifyReply, stallMs: number): void {
+  reply.hijack()
+  reply.raw.setTimeout(stallMs, () => reply.raw.destroy())
+  for (const [name, value] of Object.entries(reply.getHeaders())) {
+    if (value !== undefined) reply.raw.setHeader(name, value)
+  }
+  reply.raw.writeHead(reply.statusCode)
+}
+
+function stopOf(error: unknown): BlobStop {
+  if (error instanceof ManifestInBlobError) return 'manifest'
+  return error instanceof BlobDigestError ? 'digest' : 'broken'
 }
 
 async function refusalOf(

@@ -7,6 +7,7 @@ export type Metrics = {
   readonly policyLoad: (outcome: 'loaded' | 'failed') => void
   readonly auditLost: (records: number) => void
   readonly blobBytes: (bytes: number) => void
+  readonly blobStopped: (reason: 'manifest' | 'digest' | 'broken') => void
 }
 
 export type MeasuredDecision = {
@@ -70,6 +71,12 @@ export function createMetrics(sources: MetricsSources): PrometheusMetrics {
     registers,
   })
   const blobs = new Counter({ name: 'sealgate_blob_bytes_total', help: 'Bytes of blobs passed on.', registers })
+  const stopped = new Counter({
+    name: 'sealgate_blobs_stopped_total',
+    help: 'Blobs that did not leave whole: manifests asked for as blobs, wrong digests, streams that broke.',
+    labelNames: ['reason'],
+    registers,
+  })
   const pulls = new Gauge({
     name: 'sealgate_pulls_under_way',
     help: 'Manifest requests that wait for an upstream or a verdict.',
@@ -107,6 +114,9 @@ export function createMetrics(sources: MetricsSources): PrometheusMetrics {
     },
     blobBytes(bytes) {
       blobs.inc(bytes)
+    },
+    blobStopped(reason) {
+      stopped.inc({ reason })
     },
     contentType: Registry.PROMETHEUS_CONTENT_TYPE,
     render() {

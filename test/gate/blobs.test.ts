@@ -1,0 +1,53 @@
+import { connect } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t from 'tap'
+import { blobOf } from '../support/signer.ts'
+import { scene } from './scene.ts'
+
+const MIB = 1024 * 1024
+
+t.test('case 146: a client that takes nothing of a blob is hung up on, and the upstream with it', async t => {
+  const { registry, url, pull } = await scene(t, { config: { limits: { stallSeconds: 0.5 } } })
+  const large = blobOf(Buffer.alloc(64 * MIB, 7))
+  const upstreamClosed = Promise.withResolvers<boolean>()
+  registry.script = (request, response) => {
+    if (request.url !== `/v2/test/blobs/${large.digest}`) return false
+    response.on('close', () => upstreamClosed.resolve(!response.writableFinished))
+    response.writeHead(200, { 'content-length': large.bytes.length }).end(large.bytes)
+    return true
+  }
+  const { hostname, port } = new URL(url)
+  const socket = connect(Number(port), hostname)
+  let reset = false
+  socket.on('error', () => (reset = true))
+  socket.pause()
+  socket.write(`GET /v2/test/blobs/${large.digest} HTTP/1.1\r\nhost: gate\r\n\r\n`)
+  t.ok(await Promise.race([upstreamClosed.promise, sleep(5000)]), 'the upstream is let go')
+  socket.resume()
+  for (let waited = 0; !socket.destroyed && waited < 100; waited += 1) await sleep(50)
+  t.ok(socket.destroyed || reset, 'so is the client')
+  const answer = await pull(`test/blobs/${large.digest}`)
+  t.equal(answer.body.length, large.bytes.length, 'one that does take it gets all of it')
+})
+
+t.test('a blob that cannot be passed on whole is counted', async t => {
+  const { registry, signer, pull, adminUrl } = await scene(t)
+  const wanted = blobOf(Buffer.alloc(3 * MIB, 1))
+  const other = blobOf(Buffer.alloc(3 * MIB, 2))
+  const manifest = registry.putSigned('test', '1', signer, 'example.org')
+  const rows: readonly { it: string; digest: string; bytes: Uint8Array; reason: string }[] = [
+    { it: 'a manifest (case 123)', digest: manifest.digest, bytes: manifest.bytes, reason: 'manifest' },
+    { it: 'another digest (case 125)', digest: wanted.digest, bytes: other.bytes, reason: 'digest' },
+  ]
+  for (const { it, digest, bytes, reason } of rows) {
+    registry.script = (request, response) => {
+      if (request.url !== `/v2/test/blobs/${digest}`) return false
+      response.writeHead(200, { 'content-length': bytes.length }).end(bytes)
+      return true
+    }
+    const answer = await pull(`test/blobs/${digest}`).catch(() => undefined)
+    t.not(answer?.status, 200, it)
+    const metrics = await (await fetch(`${adminUrl}/metrics`)).text()
+    t.match(metrics, `sealgate_blobs_stopped_total{reason="${reason}"} 1`, it)
+  }
+})
