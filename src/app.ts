@@ -14,6 +14,7 @@ import type { Metrics } from './observe/metrics.ts'
 import { openFront } from './assembly/open-front.ts'
 import { openObservers } from './assembly/open-observers.ts'
 import { openSnapshotKeeper } from './assembly/open-snapshot-keeper.ts'
+import { openTuf } from './assembly/open-tuf.ts'
 import { openTls, type Tls } from './assembly/open-tls.ts'
 import type { SnapshotKeeper } from './trust/snapshot-keeper.ts'
 import { DEFAULT_LOOKASIDE_LIMITS, readLookaside } from './upstream/lookaside-client.ts'
@@ -66,7 +67,8 @@ export async function createEngine(
 ): Promise<Engine> {
   const upstreams = openUpstreams(await upstreamPlaces(config.registries), request => metrics?.upstream(request))
   const lookaside = config.lookaside === undefined ? NO_LOOKASIDE : await loadRegistriesD(config.lookaside)
-  const snapshots = openSnapshotKeeper(config, event => {
+  const tuf = config.tuf && (await openTuf(config.tuf))
+  const snapshots = openSnapshotKeeper(config, tuf?.ask, event => {
     metrics?.policyLoad(event.type)
     logKeeperEvent(logger, event)
   })
@@ -107,6 +109,7 @@ export async function createEngine(
     judge,
     async close() {
       snapshots.close()
+      await tuf?.close()
       await upstreams.close()
     },
   }
@@ -120,6 +123,7 @@ export async function createGate(config: Config, logger: Logger): Promise<Gate> 
   const observers = openObservers(config, logger, {
     pullsUnderWay: () => slots.taken,
     snapshotAgeMs: () => engine.snapshots.status().ageMs,
+    staleMaterials: () => engine.snapshots.status().stale.length,
   })
   const engine = await createEngine(config, logger, observers.metrics)
   for (const [host, place] of config.registries) {

@@ -45,6 +45,7 @@ const RULES: Readonly<Record<string, { readonly imports: readonly string[]; read
     imports: ['json', 'cache', 'reference', 'manifest'],
     uses: ['node:fs', 'node:path', 'node:stream', 'node:tls', 'node:url', 'lru-cache', 'undici'],
   },
+  tuf: { imports: ['json', 'upstream'], uses: ['node:crypto', 'node:fs', 'node:path', 'tuf-js'] },
   verdict: { imports: ['cache', 'reference', 'manifest', 'policy', 'signatures', 'trust'], uses: ['lru-cache'] },
   observe: {
     imports: ['trust', 'verdict'],

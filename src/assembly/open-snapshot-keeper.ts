@@ -2,7 +2,7 @@ import type { Config } from '../config/config.ts'
 import { ConfigError } from '../config/load-config.ts'
 import { KeyBrokerError, type KeyBroker } from '../keybroker/broker.ts'
 import { openKeyBroker } from '../keybroker/open-broker.ts'
-import type { AskBroker, PolicyPlace } from '../trust/load-snapshot.ts'
+import type { AskBroker, AskTuf, PolicyPlace } from '../trust/load-snapshot.ts'
 import { SnapshotKeeper, type KeeperEvent } from '../trust/snapshot-keeper.ts'
 import { askBrokerWith } from './ask-broker.ts'
 
@@ -12,19 +12,25 @@ const LOOK_MS = 2
 const POLL_MS = 5 * MS
 const LOAD_MS = 60 * MS
 
-/** The keeper of the configured policy, with the key broker behind it if there is one. */
-export function openSnapshotKeeper(config: Config, onEvent: (event: KeeperEvent) => void): SnapshotKeeper {
-  const { keyBroker } = config
+/** The keeper of the configured policy, with the key broker and the TUF repository behind it if there are any. */
+export function openSnapshotKeeper(
+  config: Config,
+  askTuf: AskTuf | undefined,
+  onEvent: (event: KeeperEvent) => void,
+): SnapshotKeeper {
+  const { keyBroker, tuf } = config
+  const refreshes = [keyBroker?.refresh, tuf?.refresh].filter(seconds => seconds !== undefined)
   const broker = keyBroker && openAskBroker(keyBroker)
   return new SnapshotKeeper({
     policy: policyPlaceOf(config.policy),
     settings: [config.signedIdentityDefault, config.index, String(config.indexDepth)],
     askBroker: broker?.ask,
+    askTuf,
     onClose: () => broker?.close(),
     timing: {
       lookMs: LOOK_MS,
       pollMs: POLL_MS,
-      refreshMs: keyBroker && keyBroker.refresh * MS,
+      refreshMs: refreshes.length === 0 ? undefined : Math.min(...refreshes) * MS,
       maxAgeMs: keyBroker === undefined || keyBroker.maxAge === 0 ? undefined : keyBroker.maxAge * MS,
       loadMs: LOAD_MS,
     },

@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { formatProblem } from '../json/decode.ts'
 import { parsePolicy } from '../policy/parse-policy.ts'
 import { openAskBroker } from '../assembly/open-snapshot-keeper.ts'
+import { openTuf } from '../assembly/open-tuf.ts'
 import { ConfigError, loadConfig } from '../config/load-config.ts'
 import { loadSnapshot } from '../trust/load-snapshot.ts'
 import { readLocalFile } from '../trust/local-file.ts'
@@ -43,13 +44,16 @@ export async function checkPolicy(file: string, depth: CheckDepth, terminal: Ter
 
 /** Loads the policy with all its keys, as the gate would, and lists them. @throws TrustError, ConfigError */
 async function followKeys(file: string, configFile: string | undefined, terminal: Terminal): Promise<void> {
-  const keyBroker = configFile === undefined ? undefined : (await loadConfig(configFile)).keyBroker
-  const broker = keyBroker && openAskBroker(keyBroker)
+  const config = configFile === undefined ? undefined : await loadConfig(configFile)
+  const tuf = config?.tuf && (await openTuf(config.tuf))
+  const broker = config?.keyBroker && openAskBroker(config.keyBroker)
   try {
-    const options = { policy: { kind: 'file', path: resolve(file) }, settings: [], askBroker: broker?.ask } as const
+    const policy = { kind: 'file', path: resolve(file) } as const
+    const options = { policy, settings: [], askBroker: broker?.ask, askTuf: tuf?.ask }
     const { snapshot } = await loadSnapshot(options, AbortSignal.timeout(LOAD_MS))
     terminal.stdout(keyTable(keyRows(snapshot)))
   } finally {
     broker?.close()
+    await tuf?.close()
   }
 }

@@ -57,7 +57,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     .argument('<file>', 'policy.json (containers-policy.json(5))')
     .description('check a policy file: every error with its JSON path, line and column')
     .option('--keys', 'also read the keys it names, and list them')
-    .option(CONFIG_FLAG, 'with --keys: ask the key broker of this configuration for what is not on the disk')
+    .option(CONFIG_FLAG, 'with --keys: ask the key broker and TUF repository of this configuration')
     .addHelpText('after', '\nExit code: 0 usable (warnings may be printed), 1 not usable.')
     .action(async (file: string, options: { keys?: boolean; config?: string }) => {
       const depth =

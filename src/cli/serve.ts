@@ -27,8 +27,8 @@ export async function serve(configFile: string | undefined, terminal: Terminal):
   try {
     await gate.engine.snapshots.start()
   } catch (error) {
-    // With a key broker the policy may come later: until then the gate is not ready and every pull is 503 (case 184).
-    if (config.keyBroker === undefined) {
+    // With a key broker or TUF the policy or its keys may come later: until then the gate is not ready and every pull is 503 (case 184).
+    if (config.keyBroker === undefined && config.tuf === undefined) {
       terminal.stderr(`sealgate: the policy cannot be used: ${messageOf(error)}\n`)
       await gate.close()
       return EXIT.failed

@@ -62,6 +62,28 @@ const keyBroker = z.strictObject({
   resources: z.record(z.string(), z.string().min(1)).default({}),
 })
 
+const mirrorUrl = z.string().transform((text, context) => {
+  const url = URL.parse(text)
+  const isPlain = url !== null && url.search === '' && url.hash === '' && url.username === '' && url.password === ''
+  if (isPlain && ['http:', 'https:'].includes(url.protocol)) return url
+  context.addIssue({ code: 'custom', message: 'expected an http:// or https:// URL without user, query and fragment' })
+  return z.NEVER
+})
+
+/** A TUF repository that trusted roots come from; the policy names its targets: `tuf:trusted_root.json`. */
+const tuf = z.strictObject({
+  mirror: mirrorUrl,
+  /** The root.json that everything else is verified by. */
+  root: z.string().min(1),
+  /** A directory of Sealgate's own: what was verified last, so that nothing older is taken. */
+  cache: z.string().min(1),
+  /** PEM file of the CAs that the mirror is trusted by, instead of the system's. */
+  ca: z.string().min(1).optional(),
+  refresh: positiveSeconds.default(3600),
+  /** For one refresh, all its downloads together. */
+  timeout: positiveSeconds.max(50).default(10),
+})
+
 const configSchema = z.strictObject({
   listen: address.prefault('127.0.0.1:5000'),
   admin: address.prefault('127.0.0.1:5001'),
@@ -103,6 +125,7 @@ const configSchema = z.strictObject({
     .transform(record => new Map(Object.entries(record).map(([name, host]) => [name.toLowerCase(), host])))
     .prefault({}),
   keyBroker: keyBroker.optional(),
+  tuf: tuf.optional(),
   lookaside: z.string().min(1).optional(),
   /** admitted: only blobs that an accepted manifest of the repository names; all: any blob but manifests. */
   blobs: z.enum(['all', 'admitted']).default('all'),

@@ -63,6 +63,7 @@ export function withAbsolutePaths(config: Config, base: string): Config {
     policy: typeof config.policy === 'string' ? at(config.policy) : config.policy,
     registries,
     ...(config.keyBroker === undefined ? {} : { keyBroker: withAbsoluteBrokerPath(config.keyBroker, base) }),
+    ...(config.tuf === undefined ? {} : { tuf: withAbsoluteTufPaths(config.tuf, base) }),
     ...(config.tls === undefined ? {} : { tls: withAbsoluteTlsPaths(config.tls, base) }),
     auth: config.auth.kind === 'none' ? config.auth : { ...config.auth, file: resolve(base, config.auth.file) },
     ...(config.audit === undefined ? {} : { audit: { ...config.audit, file: resolve(base, config.audit.file) } }),
@@ -73,6 +74,12 @@ export function withAbsolutePaths(config: Config, base: string): Config {
 function withAbsoluteTlsPaths({ cert, key, clientCa }: TlsConfig, base: string): TlsConfig {
   const files = { cert: resolve(base, cert), key: resolve(base, key) }
   return clientCa === undefined ? files : { ...files, clientCa: resolve(base, clientCa) }
+}
+
+function withAbsoluteTufPaths(tuf: NonNullable<Config['tuf']>, base: string): NonNullable<Config['tuf']> {
+  const { root, cache, ca } = tuf
+  const paths = { root: resolve(base, root), cache: resolve(base, cache) }
+  return { ...tuf, ...paths, ...(ca === undefined ? {} : { ca: resolve(base, ca) }) }
 }
 
 /** A resources file or a socket; the other addresses are no paths. */

@@ -14,7 +14,7 @@ export async function adminRoutes(app: FastifyInstance, options: AdminRoutesOpti
   app.get('/healthz', async () => ({ status: 'alive' }))
 
   app.get('/readyz', async (_request, reply) => {
-    const { snapshot, problem, ageMs } = options.status()
+    const { snapshot, problem, stale, ageMs } = options.status()
     const isReady = snapshot !== undefined && !options.isStopping()
     return reply.code(isReady ? 200 : 503).send({
       status: isReady ? 'ready' : options.isStopping() ? 'stopping' : 'not ready',
@@ -28,6 +28,7 @@ export async function adminRoutes(app: FastifyInstance, options: AdminRoutesOpti
             },
           }),
       ...(problem === undefined ? {} : { problem }),
+      ...(stale.length === 0 ? {} : { stale }),
     })
   })
 

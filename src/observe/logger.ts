@@ -49,6 +49,12 @@ export function logKeeperEvent(logger: Logger, event: KeeperEvent): void {
       for (const key of keyRows(event.snapshot).slice(0, MAX_KEYS_LOGGED)) logger.info(key, 'trusted key')
       for (const warning of event.snapshot.policy.warnings) logger.warn({ warning }, 'policy warning')
       return
+    case 'stale':
+      logger.error(
+        { problems: event.problems, policy: event.snapshot.id },
+        'not refreshed; the last good one stays in force',
+      )
+      return
     case 'failed': {
       const { error, inForce } = event
       const problems =

@@ -4,7 +4,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 export type Metrics = {
   readonly decision: (decision: MeasuredDecision) => void
   readonly upstream: (request: { readonly host: string; readonly outcome: string; readonly seconds: number }) => void
-  readonly policyLoad: (outcome: 'loaded' | 'failed') => void
+  readonly policyLoad: (outcome: 'loaded' | 'stale' | 'failed') => void
   readonly auditLost: (records: number) => void
   readonly blobBytes: (bytes: number) => void
   readonly blobStopped: (reason: 'manifest' | 'digest' | 'broken') => void
@@ -23,6 +23,8 @@ export type MetricsSources = {
   readonly pullsUnderWay: () => number
   /** undefined while there is no snapshot. */
   readonly snapshotAgeMs: () => number | undefined
+  /** How many pieces of trust material are the last good ones because newer ones could not be had. */
+  readonly staleMaterials: () => number
 }
 
 export type PrometheusMetrics = Metrics & {
@@ -61,7 +63,7 @@ export function createMetrics(sources: MetricsSources): PrometheusMetrics {
   })
   const loads = new Counter({
     name: 'sealgate_policy_loads_total',
-    help: 'Changes of policy and keys from files or the key broker; failed ones leave the last good policy in force.',
+    help: 'Changes of policy and keys from files, the key broker or TUF; failed and stale ones leave the last good in force.',
     labelNames: ['outcome'],
     registers,
   })
@@ -85,6 +87,11 @@ export function createMetrics(sources: MetricsSources): PrometheusMetrics {
   const age = new Gauge({
     name: 'sealgate_snapshot_age_seconds',
     help: 'Since policy and keys were last seen to be current; NaN: there are none.',
+    registers,
+  })
+  const stale = new Gauge({
+    name: 'sealgate_stale_materials',
+    help: 'Trust material that could not be refreshed by TUF and is the last good one instead.',
     registers,
   })
   const scopes = new Set<string>()
@@ -122,6 +129,7 @@ export function createMetrics(sources: MetricsSources): PrometheusMetrics {
     render() {
       const ageMs = sources.snapshotAgeMs()
       pulls.set(sources.pullsUnderWay())
+      stale.set(sources.staleMaterials())
       age.set(ageMs === undefined ? Number.NaN : ageMs / 1000)
       return registry.metrics()
     },

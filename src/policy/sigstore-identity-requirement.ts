@@ -3,6 +3,7 @@ import { exactProblem, nameTypeOf, patternProblem, type NameType, type TextMatch
 import { materialIn, type MaterialFields } from './parse-material.ts'
 import { decodeSignedIdentity } from './parse-signed-identity.ts'
 import type { MaterialSource, SignedIdentity } from './policy.ts'
+import { parseTufPlace } from './tuf-place.ts'
 
 /**
  * The requirement type that policy.json lacks: a keyless signature by one of these identities. The name is one that no
@@ -12,7 +13,7 @@ export const SIGSTORE_IDENTITY_TYPE = 'sealgate.sigstoreIdentity'
 
 export type SigstoreIdentityRequirement = {
   readonly type: typeof SIGSTORE_IDENTITY_TYPE
-  /** A trusted_root.json. */
+  /** A trusted_root.json: a file, a resource of the key broker, or a target of the TUF repository (`tuf:…`). */
   readonly trustedRoot: MaterialSource
   /** Any one of them is enough. */
   readonly identities: readonly [CertificateIdentity, ...CertificateIdentity[]]
@@ -43,6 +44,8 @@ export function decodeSigstoreIdentity(cursor: JsonCursor): SigstoreIdentityRequ
   const before = cursor.problemCount
   if (fields.type.string() !== SIGSTORE_IDENTITY_TYPE) fields.type.fail(`is not "${SIGSTORE_IDENTITY_TYPE}"`)
   const trustedRoot = materialIn(cursor, fields, TRUSTED_ROOT, 'required')
+  const place = trustedRoot?.from === 'places' ? parseTufPlace(trustedRoot.places[0]) : undefined
+  if (place?.is === 'malformed') fields.trustedRootPath?.fail(place.problem)
   const identities = decodeIdentities(fields.identities)
   const signedIdentity = fields.signedIdentity && decodeSignedIdentity(fields.signedIdentity)
   if (cursor.problemCount > before || trustedRoot === undefined || identities === undefined) return undefined

@@ -2,6 +2,7 @@ import { isAbsolute, resolve } from 'node:path'
 import { formatProblem } from '../json/decode.ts'
 import { parsePolicy } from '../policy/parse-policy.ts'
 import type { Policy, Requirement } from '../policy/policy.ts'
+import { parseTufPlace } from '../policy/tuf-place.ts'
 import type { TrustMaterial } from '../signatures/trust-material.ts'
 import { areUnchanged, readLocalFile, type FileStamp } from './local-file.ts'
 import { materialOf, requirementsOf } from './needed-material.ts'
@@ -23,18 +24,34 @@ export type AskBroker = (
   signal: AbortSignal,
 ) => Promise<{ readonly bytes: Uint8Array; readonly from: string } | undefined>
 
+/**
+ * The TUF repository, as far as loading needs it. `stale` says why a target is of an earlier refresh, if it is.
+ *
+ * Throws where there is no good state of the target, neither a new nor an earlier one.
+ */
+export type AskTuf = (
+  target: string,
+  signal: AbortSignal,
+) => Promise<{ readonly bytes: Uint8Array; readonly from: string; readonly stale: string | undefined }>
+
 export type SnapshotOptions = {
   readonly policy: PolicyPlace
   /** Settings that change what the policy means; they become part of the snapshot's id. */
   readonly settings: readonly string[]
   readonly askBroker: AskBroker | undefined
+  readonly askTuf: AskTuf | undefined
 }
 
 export type LoadedSnapshot = {
   readonly snapshot: Snapshot
   /** Every local file that was read or missed; when one changes, the snapshot is of yesterday. */
   readonly stamps: readonly FileStamp[]
+  /** What could not be refreshed and is the last good one instead, one line each. */
+  readonly stale: readonly string[]
 }
+
+/** What is noted while a snapshot is loaded. */
+type Notes = { readonly stamps: FileStamp[]; readonly stale: string[] }
 
 const MAX_POLICY_BYTES = 64 * 1024 * 1024
 const MAX_MATERIAL_BYTES = 1024 * 1024
@@ -55,9 +72,10 @@ export async function loadSnapshot(
 ): Promise<LoadedSnapshot> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const stamps: FileStamp[] = []
+    const stale: string[] = []
     try {
-      const snapshot = await loadOnce(options, stamps, signal)
-      if (await areUnchanged(stamps)) return { snapshot, stamps }
+      const snapshot = await loadOnce(options, { stamps, stale }, signal)
+      if (await areUnchanged(stamps)) return { snapshot, stamps, stale }
     } catch (error) {
       if (await areUnchanged(stamps)) throw error
     } finally {
@@ -67,8 +85,8 @@ export async function loadSnapshot(
   throw new TrustError('UNSTABLE', ['the policy and its keys kept changing while they were read'])
 }
 
-async function loadOnce(options: SnapshotOptions, stamps: FileStamp[], signal: AbortSignal): Promise<Snapshot> {
-  const policyBytes = await readPolicy(options, stamps, signal)
+async function loadOnce(options: SnapshotOptions, notes: Notes, signal: AbortSignal): Promise<Snapshot> {
+  const policyBytes = await readPolicy(options, notes.stamps, signal)
   const policyName = options.policy.kind === 'file' ? options.policy.path : options.policy.resource
   const parsed = parsePolicy(policyBytes)
   if (!parsed.ok)
@@ -78,7 +96,7 @@ async function loadOnce(options: SnapshotOptions, stamps: FileStamp[], signal: A
     )
   const policy = parsed.value
 
-  const materials = await readMaterials(policy, options, stamps, signal)
+  const materials = await readMaterials(policy, options, notes, signal)
   const trust = new Map<Requirement, TrustMaterial>()
   const problems: string[] = []
   const prepare = trustPreparer(materials)
@@ -121,7 +139,7 @@ async function readPolicy(options: SnapshotOptions, stamps: FileStamp[], signal:
 async function readMaterials(
   policy: Policy,
   options: SnapshotOptions,
-  stamps: FileStamp[],
+  notes: Notes,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, LoadedMaterial>> {
   const wanted = new Map<string, { readonly kind: MaterialKind; readonly place: string }>()
@@ -139,7 +157,7 @@ async function readMaterials(
     for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
       const [key, { kind, place }] = next
       try {
-        loaded.set(key, await readMaterial(kind, place, base, options, stamps, signal))
+        loaded.set(key, await readMaterial(kind, place, base, options, notes, signal))
       } catch (error) {
         problems.push(messageOf(error))
       }
@@ -150,21 +168,29 @@ async function readMaterials(
   return loaded
 }
 
-/** On this machine's disk first; what is not there is asked of the key broker (design.md section 5). */
+/** By TUF where the policy says so. Else on this machine's disk first; what is not there is asked of the key broker (design.md section 5). */
 async function readMaterial(
   kind: MaterialKind,
   place: string,
   base: string | undefined,
   options: SnapshotOptions,
-  stamps: FileStamp[],
+  notes: Notes,
   signal: AbortSignal,
 ): Promise<LoadedMaterial> {
+  const tuf = kind === 'trusted-root' ? parseTufPlace(place) : undefined
+  if (tuf?.is === 'target') {
+    const { askTuf } = options
+    if (askTuf === undefined) throw new TrustError('INVALID', [`${place}: no tuf is configured`])
+    const { bytes, from, stale } = await askTuf(tuf.target, signal)
+    if (stale !== undefined) notes.stale.push(`${place}: ${stale}`)
+    return { kind, place, from, bytes }
+  }
   if (!place.startsWith('kbs:')) {
     if (base === undefined && !isAbsolute(place)) {
       throw new TrustError('INVALID', [`${place}: a policy from a key broker can only name absolute paths`])
     }
     const file = await readLocalFile(resolve(base ?? '/', place), MAX_MATERIAL_BYTES)
-    stamps.push(file.stamp)
+    notes.stamps.push(file.stamp)
     if (file.bytes !== undefined) return { kind, place, from: 'disk', bytes: file.bytes }
   }
   const answer = await options.askBroker?.({ kind, name: place }, signal)

@@ -5,13 +5,13 @@ import type { Snapshot } from './snapshot.ts'
 import { messageOf, TrustError } from './trust-error.ts'
 
 export type KeeperOptions = SnapshotOptions & {
-  /** Milliseconds; `refresh` and `maxAge` only matter where a key broker is asked. */
+  /** Milliseconds; `refresh` only matters where a key broker or a TUF repository is asked, `maxAge` with a key broker. */
   readonly timing: {
     /** How old the last look at the files may be when a request asks for the snapshot. */
     readonly lookMs: number
     /** How often files are looked at when nobody asks. */
     readonly pollMs: number
-    /** How often a broker is asked again; undefined: there is none. */
+    /** How often they are asked again; undefined: there is none. */
     readonly refreshMs: number | undefined
     /** How long the last good snapshot is used while loading fails; undefined: for ever. */
     readonly maxAgeMs: number | undefined
@@ -25,12 +25,16 @@ export type KeeperOptions = SnapshotOptions & {
 
 export type KeeperEvent =
   | { readonly type: 'loaded'; readonly snapshot: Snapshot }
+  /** Loaded, but some of it is the last good one, because a newer one could not be had. */
+  | { readonly type: 'stale'; readonly snapshot: Snapshot; readonly problems: readonly string[] }
   | { readonly type: 'failed'; readonly error: unknown; readonly inForce: Snapshot | undefined }
 
 export type KeeperStatus = {
   readonly snapshot: Snapshot | undefined
   /** Why the newest files or resources are not in force, if they are not. */
   readonly problem: string | undefined
+  /** What of the snapshot could not be refreshed and is the last good one instead, one line each. */
+  readonly stale: readonly string[]
   /** Milliseconds since loading last succeeded or the files were last seen unchanged. */
   readonly ageMs: number | undefined
 }
@@ -50,6 +54,7 @@ export class SnapshotKeeper {
   #snapshot: Snapshot | undefined
   #stamps: readonly FileStamp[] = []
   #problem: string | undefined
+  #stale: readonly string[] = []
   #goodAt = 0
   #lookedAt = 0
   #lookMs: number
@@ -92,6 +97,7 @@ export class SnapshotKeeper {
     return {
       snapshot: this.#tooOld() ? undefined : this.#snapshot,
       problem: this.#problem,
+      stale: this.#stale,
       ageMs: this.#snapshot === undefined ? undefined : performance.now() - this.#goodAt,
     }
   }
@@ -138,16 +144,19 @@ export class SnapshotKeeper {
   async #loadOnce(): Promise<void> {
     const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(this.#options.timing.loadMs)])
     try {
-      const { snapshot } = await loadSnapshot(this.#options, signal, stamps => {
+      const { snapshot, stale } = await loadSnapshot(this.#options, signal, stamps => {
         this.#stamps = stamps
       })
       const before = this.#snapshot
-      const wasBroken = this.#problem !== undefined
+      const wasBroken = this.#problem !== undefined || (this.#stale.length > 0 && stale.length === 0)
+      const isStaleNews = stale.length > 0 && stale.join('\n') !== this.#stale.join('\n')
       this.#problem = undefined
+      this.#stale = stale
       this.#goodAt = performance.now()
       // An unchanged id keeps the old object, and with it everything that is remembered under it (case 200).
       if (before?.id !== snapshot.id) this.#snapshot = snapshot
       if (before?.id !== snapshot.id || wasBroken) this.#options.onEvent({ type: 'loaded', snapshot })
+      if (isStaleNews) this.#options.onEvent({ type: 'stale', snapshot, problems: stale })
     } catch (error) {
       if (this.#closing.signal.aborted) return
       const problem = messageOf(error)
@@ -172,7 +181,7 @@ export class SnapshotKeeper {
       }
       retryMs = failed ? Math.min(retryMs * 2, LAST_RETRY_MS) : FIRST_RETRY_MS
       const refreshIsDue = refreshMs !== undefined && performance.now() - this.#goodAt >= refreshMs
-      if (failed || refreshIsDue) await this.#load()
+      if (failed || refreshIsDue || this.#stale.length > 0) await this.#load()
       else await this.#lookAtFiles()
     }
   }

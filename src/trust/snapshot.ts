@@ -27,7 +27,7 @@ export type LoadedMaterial = {
   readonly kind: MaterialKind
   /** As the policy names it: a path, a kbs URI, or the field that holds the data. */
   readonly place: string
-  /** `disk`, `policy`, or the broker and resource it came from. */
+  /** `disk`, `policy`, or the broker or TUF repository it came from. */
   readonly from: string
   readonly bytes: Uint8Array
 }

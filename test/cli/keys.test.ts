@@ -47,6 +47,7 @@ t.test('every piece of trust material is listed, where it came from, with its fi
       policy: { kind: 'file', path: writePolicy(temporaryDirectory(t), policy) },
       settings: [],
       askBroker: async () => ({ bytes: Buffer.from(key), from: 'a broker' }),
+      askTuf: undefined,
     },
     AbortSignal.timeout(5000),
   )
@@ -73,7 +74,7 @@ t.test(
     const policy = { default: [{ type: 'signedBy', keyType: 'GPGKeys', keyData: keyring }] }
     const place = { kind: 'file', path: writePolicy(temporaryDirectory(t), policy) } as const
     const { snapshot } = await loadSnapshot(
-      { policy: place, settings: [], askBroker: undefined },
+      { policy: place, settings: [], askBroker: undefined, askTuf: undefined },
       AbortSignal.timeout(5000),
     )
     t.match(keyRows(snapshot), [

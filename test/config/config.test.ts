@@ -42,6 +42,15 @@ t.test('each problem names its setting', async t => {
     { change: { defaultRegistry: 'quay.io' }, says: /^defaultRegistry: quay\.io is not among the registries/ },
     { change: { hostNames: { 'q.gate': 'quay.io' } }, says: /^hostNames\["q\.gate"\]: / },
     { change: { keyBroker: { kind: 'kbs' } }, says: /^keyBroker\.kind: / },
+    { change: { tuf: { mirror: 'https://m.example', root: 'root.json' } }, says: /^tuf\.cache: / },
+    {
+      change: { tuf: { mirror: 'file:///repository', root: 'root.json', cache: 'tuf' } },
+      says: /^tuf\.mirror: expected an http/,
+    },
+    {
+      change: { tuf: { mirror: 'https://m.example/?a', root: 'root.json', cache: 'tuf' } },
+      says: /^tuf\.mirror: expected an http/,
+    },
     { change: { cache: { refused: 3600 } }, says: /^cache\.refused: / },
     { change: { auth: { kind: 'htpasswd' } }, says: /^auth\.file: / },
     { change: { auth: { kind: 'none', file: 'x' } }, says: /^auth: .*file/ },
@@ -77,7 +86,7 @@ t.test('the example configuration has every setting, and is valid', async t => {
   const text = readFileSync(file, 'utf8')
   const config = await loadConfig(file)
   // Commented out, because they need something that is not everywhere.
-  const optional = ['tls', 'keyBroker', 'lookaside', 'explainUrl', 'audit']
+  const optional = ['tls', 'keyBroker', 'tuf', 'lookaside', 'explainUrl', 'audit']
   const shown = Object.keys(parse(text))
   for (const key of [...Object.keys(config), ...optional]) {
     t.ok(shown.includes(key) || text.includes(`# ${key}:`), `config/sealgate.yaml shows ${key}`)

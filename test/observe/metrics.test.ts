@@ -1,7 +1,7 @@
 import t from 'tap'
 import { createMetrics } from '../../src/observe/metrics.ts'
 
-const sources = { pullsUnderWay: () => 3, snapshotAgeMs: () => 1500 }
+const sources = { pullsUnderWay: () => 3, snapshotAgeMs: () => 1500, staleMaterials: () => 1 }
 
 t.test('what is counted is shown', async t => {
   const metrics = createMetrics(sources)
@@ -21,6 +21,7 @@ t.test('what is counted is shown', async t => {
     'sealgate_blob_bytes_total 10',
     'sealgate_pulls_under_way 3',
     'sealgate_snapshot_age_seconds 1.5',
+    'sealgate_stale_materials 1',
   ])
     t.ok(text.includes(`${line}\n`), line)
 })

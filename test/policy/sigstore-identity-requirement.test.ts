@@ -36,6 +36,9 @@ t.test('who, on whose word, by which trusted root', async t => {
     ok: true,
     value: { signedIdentity: { type: 'matchRepository' } },
   })
+  for (const place of ['tuf:trusted_root.json', 'tuf:a/b.c_d-e.json', './tuf:/x', 'tuf']) {
+    t.match(decode({ ...whole, trustedRootPath: place }), { ok: true, value: { trustedRoot: { places: [place] } } })
+  }
   const { trustedRootPath: _, ...rest } = whole
   t.match(decode({ ...rest, trustedRootData: 'e30=' }), { ok: true, value: { trustedRoot: { from: 'data' } } })
 })
@@ -72,6 +75,13 @@ t.test('anything less is no requirement', async t => {
       value: withIdentity({ issuerPattern: '*@example.org', subject: 'https://x/y' }),
       is: /URL/,
     },
+    { it: 'a TUF target without a name', value: { ...whole, trustedRootPath: 'tuf:' }, is: /^trustedRootPath: .*TUF/ },
+    { it: 'case 70: a way out', value: { ...whole, trustedRootPath: 'tuf:../x.json' }, is: /TUF/ },
+    { it: 'case 70: a way out inside', value: { ...whole, trustedRootPath: 'tuf:a/../x.json' }, is: /TUF/ },
+    { it: 'an absolute target', value: { ...whole, trustedRootPath: 'tuf:/x.json' }, is: /TUF/ },
+    { it: 'a target on another host', value: { ...whole, trustedRootPath: 'tuf://x.example/x.json' }, is: /TUF/ },
+    { it: 'a query', value: { ...whole, trustedRootPath: 'tuf:x.json?y' }, is: /TUF/ },
+    { it: 'an escaped way out', value: { ...whole, trustedRootPath: 'tuf:%2e%2e/x' }, is: /TUF/ },
     { it: 'another type', value: { ...whole, type: 'sigstoreSigned' }, is: /type/ },
     { it: 'an unknown field', value: { ...whole, tlogThreshold: 0 }, is: /tlogThreshold/ },
   ]
