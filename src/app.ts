@@ -13,6 +13,7 @@ import { logKeeperEvent, type Logger } from './observe/logger.ts'
 import type { Metrics } from './observe/metrics.ts'
 import { openFront } from './assembly/open-front.ts'
 import { openObservers } from './assembly/open-observers.ts'
+import { openShared } from './assembly/open-shared.ts'
 import { openSnapshotKeeper } from './assembly/open-snapshot-keeper.ts'
 import { openTuf } from './assembly/open-tuf.ts'
 import { openTls, type Tls } from './assembly/open-tls.ts'
@@ -27,6 +28,8 @@ import { ManifestStore } from './upstream/manifest-store.ts'
 import type { Upstreams } from './upstream/upstreams.ts'
 import { AdmittedDigests } from './verdict/admitted-digests.ts'
 import { createJudge, type Judge } from './verdict/judge.ts'
+import { createSharedJudge } from './verdict/shared-judge.ts'
+import type { SharedMemory } from './verdict/shared-memory.ts'
 import { signatureFinder } from './verdict/signature-finder.ts'
 import { VerdictCache } from './verdict/verdict-cache.ts'
 
@@ -54,6 +57,8 @@ const MAX_OPAQUE_BLOBS = 100_000
 const DIGEST_MS = 10 * 60 * 1000
 const MAX_ADMITTED_DIGESTS = 200_000
 const ADMITTED_MS = 24 * 3600 * 1000
+/** Told anew while its index is pulled; shorter than in memory, since what is there may be played back until then. */
+const SHARED_ADMITTED_MS = 3600 * 1000
 const LIST_MS = 30_000
 const MANIFEST_MS = 30_000
 const MAX_URL_LENGTH = 8192
@@ -64,6 +69,7 @@ export async function createEngine(
   config: Config,
   logger: Logger,
   metrics?: Pick<Metrics, 'upstream' | 'policyLoad'>,
+  shared?: SharedMemory,
 ): Promise<Engine> {
   const upstreams = openUpstreams(await upstreamPlaces(config.registries), request => metrics?.upstream(request))
   const lookaside = config.lookaside === undefined ? NO_LOOKASIDE : await loadRegistriesD(config.lookaside)
@@ -80,16 +86,18 @@ export async function createEngine(
     digestMs: DIGEST_MS,
     timeoutMs: MANIFEST_MS,
   })
-  const judge = createJudge({
+  const verdicts = new VerdictCache({
+    maxEntries: config.cache.verdicts,
+    acceptedMs: config.cache.accepted * MS,
+    refusedMs: config.cache.refused * MS,
+  })
+  const admitted = new AdmittedDigests({ maxEntries: MAX_ADMITTED_DIGESTS, ttlMs: ADMITTED_MS })
+  const alone = createJudge({
     reading: config.signedIdentityDefault,
     index: config.index,
     indexDepth: config.indexDepth,
-    verdicts: new VerdictCache({
-      maxEntries: config.cache.verdicts,
-      acceptedMs: config.cache.accepted * MS,
-      refusedMs: config.cache.refused * MS,
-    }),
-    admitted: new AdmittedDigests({ maxEntries: MAX_ADMITTED_DIGESTS, ttlMs: ADMITTED_MS }),
+    verdicts,
+    admitted,
     signaturesOf: signatureFinder({
       sourceFor: repository => {
         const upstream = upstreams.forHost(repository.host)
@@ -102,6 +110,18 @@ export async function createEngine(
     }),
     manifestOf: (repository, digest) => manifests.get({ by: 'digest', repository, digest }),
   })
+  const judge =
+    shared === undefined
+      ? alone
+      : createSharedJudge({
+          judge: alone,
+          verdicts,
+          admitted,
+          shared,
+          indexDepth: config.indexDepth,
+          acceptedMs: config.cache.accepted * MS,
+          admittedMs: SHARED_ADMITTED_MS,
+        })
   return {
     snapshots,
     upstreams,
@@ -125,7 +145,8 @@ export async function createGate(config: Config, logger: Logger): Promise<Gate> 
     snapshotAgeMs: () => engine.snapshots.status().ageMs,
     staleMaterials: () => engine.snapshots.status().stale.length,
   })
-  const engine = await createEngine(config, logger, observers.metrics)
+  const shared = config.shared && (await openShared(config, config.shared, logger, observers.metrics))
+  const engine = await createEngine(config, logger, observers.metrics, shared?.memory)
   for (const [host, place] of config.registries) {
     if (!('layout' in place) && place.push === 'passthrough') {
       logger.warn({ registry: host }, 'push: passthrough is not in this version: pushes are answered 405')
@@ -175,6 +196,7 @@ export async function createGate(config: Config, logger: Logger): Promise<Gate> 
   await admin.register(adminRoutes, {
     status: () => engine.snapshots.status(),
     isStopping: () => stopping,
+    sharedStatus: shared?.status,
     explanations,
     metrics: observers.metrics,
   })
@@ -184,6 +206,7 @@ export async function createGate(config: Config, logger: Logger): Promise<Gate> 
     registry,
     admin,
     async listen() {
+      await shared?.start()
       const adminAddress = await listenOn(admin, config.admin)
       const address = await listenOn(registry, config.listen)
       return { registry: tls === undefined ? address : address.replace(/^http:/, 'https:'), admin: adminAddress }
@@ -193,6 +216,7 @@ export async function createGate(config: Config, logger: Logger): Promise<Gate> 
       await registry.close()
       front.close()
       tls?.close()
+      shared?.close()
       await engine.close()
       await hashThread.close()
       await observers.close()

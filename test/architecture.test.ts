@@ -47,8 +47,12 @@ const RULES: Readonly<Record<string, { readonly imports: readonly string[]; read
   },
   tuf: { imports: ['json', 'upstream'], uses: ['node:crypto', 'node:fs', 'node:path', 'tuf-js'] },
   verdict: { imports: ['cache', 'reference', 'manifest', 'policy', 'signatures', 'trust'], uses: ['lru-cache'] },
+  shared: {
+    imports: ['json', 'reference', 'verdict'],
+    uses: ['node:crypto', 'node:net', 'node:tls', 'iovalkey'],
+  },
   observe: {
-    imports: ['trust', 'verdict'],
+    imports: ['trust', 'verdict', 'shared'],
     uses: ['node:crypto', 'node:fs', 'lru-cache', 'pino', 'prom-client'],
   },
   config: { imports: ['reference'], uses: ['node:fs', 'node:path', 'yaml', 'zod'] },

@@ -3,6 +3,7 @@ import { isScope } from '../reference/scope.ts'
 import { parseRegistryHost, type RegistryHost } from '../reference/repository.ts'
 import { bytes, positiveSeconds } from './measures.ts'
 import { registry, type RegistryConfig } from './registry-config.ts'
+import { shared } from './shared-config.ts'
 
 /**
  * Every setting, its type and its default: the one table of them. config/sealgate.yaml shows them with comments.
@@ -144,6 +145,7 @@ const configSchema = z.strictObject({
       manifestBytes: bytes.default(64 * 1024 * 1024),
     })
     .prefault({}),
+  shared: shared.optional(),
   limits: z
     .strictObject({
       signatures: z.number().int().min(1).max(1000).default(64),

@@ -4,6 +4,7 @@ import { LineCounter, parseDocument } from 'yaml'
 import type { RegistryHost } from '../reference/repository.ts'
 import { parseConfig, type Config } from './config.ts'
 import type { RegistryConfig } from './registry-config.ts'
+import type { SharedConfig } from './shared-config.ts'
 
 type TlsConfig = NonNullable<Config['tls']>
 
@@ -67,6 +68,7 @@ export function withAbsolutePaths(config: Config, base: string): Config {
     ...(config.tls === undefined ? {} : { tls: withAbsoluteTlsPaths(config.tls, base) }),
     auth: config.auth.kind === 'none' ? config.auth : { ...config.auth, file: resolve(base, config.auth.file) },
     ...(config.audit === undefined ? {} : { audit: { ...config.audit, file: resolve(base, config.audit.file) } }),
+    ...(config.shared === undefined ? {} : { shared: withAbsoluteSharedPaths(config.shared, base) }),
     ...(config.lookaside === undefined ? {} : { lookaside: resolve(base, config.lookaside) }),
   }
 }
@@ -80,6 +82,16 @@ function withAbsoluteTufPaths(tuf: NonNullable<Config['tuf']>, base: string): No
   const { root, cache, ca } = tuf
   const paths = { root: resolve(base, root), cache: resolve(base, cache) }
   return { ...tuf, ...paths, ...(ca === undefined ? {} : { ca: resolve(base, ca) }) }
+}
+
+function withAbsoluteSharedPaths(shared: SharedConfig, base: string): SharedConfig {
+  const { ca, passwordFile, hmacKeyFile } = shared
+  return {
+    ...shared,
+    hmacKeyFile: resolve(base, hmacKeyFile),
+    ...(ca === undefined ? {} : { ca: resolve(base, ca) }),
+    ...(passwordFile === undefined ? {} : { passwordFile: resolve(base, passwordFile) }),
+  }
 }
 
 /** A resources file or a socket; the other addresses are no paths. */

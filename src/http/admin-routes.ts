@@ -5,6 +5,8 @@ import type { KeeperStatus } from '../trust/snapshot-keeper.ts'
 export type AdminRoutesOptions = {
   readonly status: () => KeeperStatus
   readonly isStopping: () => boolean
+  /** Of the memory that replicas share, where there is one: to be seen, and no reason to be unready. */
+  readonly sharedStatus: (() => { readonly status: 'up' | 'down'; readonly since: Date }) | undefined
   readonly explanations: Explanations
   readonly metrics: { readonly contentType: string; readonly render: () => Promise<string> }
 }
@@ -29,6 +31,7 @@ export async function adminRoutes(app: FastifyInstance, options: AdminRoutesOpti
           }),
       ...(problem === undefined ? {} : { problem }),
       ...(stale.length === 0 ? {} : { stale }),
+      ...(options.sharedStatus === undefined ? {} : { shared: options.sharedStatus() }),
     })
   })
 

@@ -135,7 +135,7 @@ async function sendManifest(
   if (gate.blobs === 'admitted') gate.admittedBlobs.admit(snapshotId, reference.repository, manifest)
   // Only what was accepted passes its verdict on: an exception must lapse, and a mode must be seen at each pull.
   if (request.method === 'HEAD' && enforced.because === 'accepted') {
-    gate.judge.announce(enforced.decision, reference, request.ip)
+    await gate.judge.announce(enforced.decision, reference, request.ip)
   }
   const etag = `"${manifest.digest}"`
   reply.header('docker-content-digest', manifest.digest).header('etag', etag).headers(servedHeaders(enforced, id))

@@ -49,6 +49,7 @@ export function verdictHeader({ via, signers, evaluation }: Accepted): string {
       break
     case 'signature-artifact':
     case 'children':
+    case 'shared':
       parts.push(`via="${via.by}"`)
       break
   }

@@ -1,4 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { SharedEvent } from '../shared/shared-event.ts'
+import { createSharedMetrics } from './shared-metrics.ts'
 
 /** What the gate tells of itself. Every label is one of a bounded set; names of images and free text are none. */
 export type Metrics = {
@@ -8,6 +10,7 @@ export type Metrics = {
   readonly auditLost: (records: number) => void
   readonly blobBytes: (bytes: number) => void
   readonly blobStopped: (reason: 'manifest' | 'digest' | 'broken') => void
+  readonly shared: (event: SharedEvent) => void
 }
 
 export type MeasuredDecision = {
@@ -95,6 +98,7 @@ export function createMetrics(sources: MetricsSources): PrometheusMetrics {
     registers,
   })
   const scopes = new Set<string>()
+  let sharedMetrics: ((event: SharedEvent) => void) | undefined
 
   // A policy may have thousands of scopes, and others after each change: the first ones have a name of their own.
   function scopeLabel(scope: string): string {
@@ -124,6 +128,11 @@ export function createMetrics(sources: MetricsSources): PrometheusMetrics {
     },
     blobStopped(reason) {
       stopped.inc({ reason })
+    },
+    shared(event) {
+      // Only where there is a shared memory: without one, "down" would be an alarm.
+      sharedMetrics ??= createSharedMetrics(registers)
+      sharedMetrics(event)
     },
     contentType: Registry.PROMETHEUS_CONTENT_TYPE,
     render() {

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import type { Digest } from '../reference/digest.ts'
 import { repositoryName, type Repository } from '../reference/repository.ts'
 import type { AcceptedVia } from './decision.ts'
+import { boundedMs } from './good-until.ts'
 
 export type AdmittedDigestsOptions = {
   readonly maxEntries: number
@@ -9,10 +10,11 @@ export type AdmittedDigestsOptions = {
   readonly ttlMs: number
 }
 
-export type Admission = {
+/** What the other verdict rested on: whose signatures, and when something of it ends. */
+export type Grounds = { readonly signers: readonly string[]; readonly goodUntil: Date | undefined }
+
+export type Admission = Grounds & {
   readonly via: AcceptedVia
-  /** Whose signatures the other verdict rested on. */
-  readonly signers: readonly string[]
   /** How many indexes lie between what was accepted and this digest. */
   readonly depth: number
 }
@@ -24,9 +26,11 @@ export type Admission = {
  */
 export class AdmittedDigests {
   readonly #admissions: LRUCache<string, Admission>
+  readonly #ttlMs: number
 
   constructor(options: AdmittedDigestsOptions) {
-    this.#admissions = new LRUCache({ max: options.maxEntries, ttl: options.ttlMs })
+    this.#ttlMs = options.ttlMs
+    this.#admissions = new LRUCache({ max: options.maxEntries })
   }
 
   /** Admits the children of an index that was accepted. */
@@ -34,14 +38,14 @@ export class AdmittedDigests {
     snapshotId: string,
     repository: Repository,
     index: { readonly digest: Digest; readonly children: readonly Digest[]; readonly depth: number },
-    signers: readonly string[],
+    { signers, goodUntil }: Grounds,
   ): void {
     const depth = index.depth + 1
     for (const child of index.children) {
       const key = keyOf(snapshotId, repository, child, '')
       const known = this.#admissions.get(key)
       if (known !== undefined && known.depth < depth) continue
-      this.#admissions.set(key, { via: { by: 'index', index: index.digest }, signers, depth })
+      this.#set(key, { via: { by: 'index', index: index.digest }, signers, depth, goodUntil }, this.#ttlMs)
     }
   }
 
@@ -52,11 +56,20 @@ export class AdmittedDigests {
   admitTag(
     snapshotId: string,
     repository: Repository,
-    announced: { readonly tag: string; readonly digest: Digest; readonly signers: readonly string[] },
+    announced: { readonly tag: string; readonly digest: Digest } & Grounds,
     client: string,
   ): void {
-    const { tag, digest, signers } = announced
-    this.#admissions.set(keyOf(snapshotId, repository, digest, client), { via: { by: 'tag', tag }, signers, depth: 0 })
+    const { tag, digest, signers, goodUntil } = announced
+    const admission = { via: { by: 'tag', tag }, signers, depth: 0, goodUntil } as const
+    this.#set(keyOf(snapshotId, repository, digest, client), admission, this.#ttlMs)
+  }
+
+  /** Takes over what another replica has admitted; for the client '', everybody. A shorter way down is not forgotten for it. */
+  learn(place: AdmissionPlace, admission: Admission, ttlMs: number): void {
+    const key = keyOf(place.snapshotId, place.repository, place.digest, place.client)
+    const known = this.#admissions.get(key)
+    if (known !== undefined && known.depth <= admission.depth) return
+    this.#set(key, admission, Math.min(ttlMs, this.#ttlMs))
   }
 
   find(snapshotId: string, repository: Repository, digest: Digest, client: string): Admission | undefined {
@@ -65,6 +78,19 @@ export class AdmittedDigests {
       this.#admissions.get(keyOf(snapshotId, repository, digest, client))
     )
   }
+
+  #set(key: string, admission: Admission, ttlMs: number): void {
+    const ttl = Math.floor(boundedMs(ttlMs, admission.goodUntil))
+    if (ttl > 0) this.#admissions.set(key, admission, { ttl })
+  }
+}
+
+/** Where an admission counts. */
+export type AdmissionPlace = {
+  readonly snapshotId: string
+  readonly repository: Repository
+  readonly digest: Digest
+  readonly client: string
 }
 
 /** No part can hold a blank but the last, so no two tuples share a key. */

@@ -60,7 +60,8 @@ export async function decide(input: DecideInput): Promise<Decision> {
   if (results.length === 0 || !results.every(({ result }) => result.outcome === 'met')) {
     throw new Error('a decision without requirements')
   }
-  return { outcome: 'accepted', via: { by: 'policy' }, signers: signersOf(evaluation), evaluation }
+  const goodUntil = undefined
+  return { outcome: 'accepted', via: { by: 'policy' }, signers: signersOf(evaluation), goodUntil, evaluation }
 }
 
 type Evaluated = { readonly result: RequirementResult; readonly leftOut: readonly string[]; readonly cause?: unknown }

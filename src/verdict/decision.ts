@@ -12,6 +12,8 @@ export type Accepted = {
   readonly via: AcceptedVia
   /** Whose signatures were accepted; empty where none was asked for. */
   readonly signers: readonly string[]
+  /** When something that it rests on ends (a certificate, a key): no cache may believe it longer (case 179). */
+  readonly goodUntil: Date | undefined
   readonly evaluation: Evaluation
 }
 
@@ -25,6 +27,8 @@ export type AcceptedVia =
   | { readonly by: 'signature-artifact' }
   /** An index whose children were all accepted by themselves (`index: children`). */
   | { readonly by: 'children' }
+  /** Another replica accepted it under the same policy and keys, and said so in the shared memory. */
+  | { readonly by: 'shared' }
 
 export type Refused = {
   readonly outcome: 'refused'

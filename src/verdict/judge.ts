@@ -5,7 +5,8 @@ import type { Digest } from '../reference/digest.ts'
 import { formatReference, type ImageReference } from '../reference/image-reference.ts'
 import type { Repository } from '../reference/repository.ts'
 import type { Snapshot } from '../trust/snapshot.ts'
-import type { AdmittedDigests } from './admitted-digests.ts'
+import { earliest } from './good-until.ts'
+import type { AdmittedDigests, Grounds } from './admitted-digests.ts'
 import { decide, type FindSignatures } from './decide.ts'
 import { UndecidedError, type Accepted, type AcceptedVia, type Decision, type Evaluation } from './decision.ts'
 import type { CachedDecision, VerdictCache } from './verdict-cache.ts'
@@ -36,8 +37,8 @@ export type Judge = {
   readonly peek: (input: JudgeInput) => Decision | undefined
   /** @throws UndecidedError */
   readonly judge: (input: JudgeInput) => Promise<CachedDecision>
-  /** Call after an accepted HEAD of a tag was answered with a digest. */
-  readonly announce: (accepted: Accepted, reference: ImageReference, client: string) => void
+  /** Call before an accepted HEAD of a tag is answered with a digest; wait for the promise if there is one. */
+  readonly announce: (accepted: Accepted, reference: ImageReference, client: string) => Promise<void> | undefined
 }
 
 const COSIGN_TAG = /^sha(?:256-[0-9a-f]{64}|512-[0-9a-f]{128})\.(?:sig|att|sbom)$/
@@ -52,7 +53,8 @@ export function createJudge(options: JudgeOptions): Judge {
   function settled({ reference, manifest, snapshot, client }: JudgeInput): Decision | undefined {
     const { policy } = snapshot
     if (isSignatureArtifact(manifest) && (reference.by === 'digest' || COSIGN_TAG.test(reference.tag))) {
-      return acceptedVia({ by: 'signature-artifact' }, [], reference, manifest, snapshot)
+      const accepted = { via: { by: 'signature-artifact' }, signers: [], goodUntil: undefined } as const
+      return acceptedVia(accepted, reference, manifest, snapshot)
     }
     if (reference.by === 'tag') return undefined
     const admission = admitted.find(snapshot.id, reference.repository, manifest.digest, client)
@@ -61,20 +63,19 @@ export function createJudge(options: JudgeOptions): Judge {
     if (policy.transports.get('docker')?.has(formatReference(reference)) === true) return undefined
     if (manifest.kind === 'index') {
       if (admission.depth >= options.indexDepth) return undefined
-      admit(reference.repository, manifest, snapshot, admission.signers, admission.depth)
+      admit(reference.repository, manifest, snapshot, admission)
     }
-    return acceptedVia(admission.via, admission.signers, reference, manifest, snapshot)
+    return acceptedVia(admission, reference, manifest, snapshot)
   }
 
   function admit(
     repository: Repository,
     { digest, children }: ImageIndex,
     snapshot: Snapshot,
-    signers: readonly string[],
-    depth: number,
+    { depth, ...grounds }: Grounds & { readonly depth: number },
   ): void {
     const index = { digest, children: children.map(child => child.digest), depth }
-    admitted.admitChildren(snapshot.id, repository, index, signers)
+    admitted.admitChildren(snapshot.id, repository, index, grounds)
   }
 
   async function decideOne(input: JudgeInput): Promise<Decision> {
@@ -117,14 +118,17 @@ export function createJudge(options: JudgeOptions): Judge {
         evaluation,
       }
     }
-    const signers = children.flatMap(child => (child.outcome === 'accepted' ? child.signers : []))
-    return { outcome: 'accepted', via: { by: 'children' }, signers: [...new Set(signers)], evaluation }
+    const accepted = children.filter(child => child.outcome === 'accepted')
+    const signers = [...new Set(accepted.flatMap(child => child.signers))]
+    const goodUntil = earliest(accepted.map(child => child.goodUntil))
+    return { outcome: 'accepted', via: { by: 'children' }, signers, goodUntil, evaluation }
   }
 
   function noteChildren(input: JudgeInput, decision: Decision): void {
     const { reference, manifest, snapshot } = input
     if (decision.outcome !== 'accepted' || manifest.kind !== 'index') return
-    admit(reference.repository, manifest, snapshot, decision.signers, 0)
+    const { signers, goodUntil } = decision
+    admit(reference.repository, manifest, snapshot, { signers, goodUntil, depth: 0 })
   }
 
   return {
@@ -141,21 +145,22 @@ export function createJudge(options: JudgeOptions): Judge {
       noteChildren(input, judged.decision)
       return judged
     },
-    announce({ evaluation, signers }, reference, client) {
-      if (reference.by !== 'tag') return
-      const announced = { tag: reference.tag, digest: evaluation.digest, signers }
+    announce({ evaluation, signers, goodUntil }, reference, client) {
+      if (reference.by !== 'tag') return undefined
+      const announced = { tag: reference.tag, digest: evaluation.digest, signers, goodUntil }
       admitted.admitTag(evaluation.snapshotId, reference.repository, announced, client)
+      return undefined
     },
   }
 }
 
-function acceptedVia(
-  via: AcceptedVia,
-  signers: readonly string[],
+/** An acceptance that took no evaluation of its own: what it rests on was found out before. */
+export function acceptedVia(
+  { via, signers, goodUntil }: Grounds & { readonly via: AcceptedVia },
   reference: ImageReference,
   { digest }: Manifest,
   snapshot: Snapshot,
-): Decision {
+): Accepted {
   const { scope } = requirementsFor(snapshot.policy, reference)
   const evaluation = {
     reference: formatReference(reference),
@@ -166,7 +171,7 @@ function acceptedVia(
     leftOut: [],
     children: [],
   }
-  return { outcome: 'accepted', via, signers, evaluation }
+  return { outcome: 'accepted', via, signers, goodUntil, evaluation }
 }
 
 /** One look for each kind of signature, however many requirements ask for it. */

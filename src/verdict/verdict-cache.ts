@@ -2,7 +2,8 @@ import { LRUCache } from 'lru-cache'
 import { SingleFlight } from '../cache/single-flight.ts'
 import type { Digest } from '../reference/digest.ts'
 import { formatReference, type ImageReference } from '../reference/image-reference.ts'
-import type { Decision } from './decision.ts'
+import type { Accepted, Decision } from './decision.ts'
+import { boundedMs } from './good-until.ts'
 
 export type VerdictCacheOptions = {
   readonly maxEntries: number
@@ -44,12 +45,29 @@ export class VerdictCache {
     if (known !== undefined) return { decision: known, cached: true }
     const decision = await this.#flights.run(key, async () => {
       const made = await decide()
-      const ttl = made.outcome === 'accepted' ? this.#options.acceptedMs : this.#options.refusedMs
-      if (ttl > 0) this.#decisions.set(key, made, { ttl })
+      this.#remember(key, made, made.outcome === 'accepted' ? this.#options.acceptedMs : this.#options.refusedMs)
       return made
     })
     return { decision, cached: false }
   }
+
+  /** Takes over what another replica has accepted. */
+  learn(place: VerdictPlace, accepted: Accepted, ttlMs: number): void {
+    const key = keyOf(place.snapshotId, place.reference, place.digest)
+    this.#remember(key, accepted, Math.min(ttlMs, this.#options.acceptedMs))
+  }
+
+  #remember(key: string, decision: Decision, ms: number): void {
+    const ttl = Math.floor(decision.outcome === 'accepted' ? boundedMs(ms, decision.goodUntil) : ms)
+    if (ttl > 0) this.#decisions.set(key, decision, { ttl })
+  }
+}
+
+/** All that a verdict rests on, by name. */
+export type VerdictPlace = {
+  readonly snapshotId: string
+  readonly reference: ImageReference
+  readonly digest: Digest
 }
 
 function keyOf(snapshotId: string, reference: ImageReference, digest: Digest): string {

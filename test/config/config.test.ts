@@ -67,6 +67,15 @@ t.test('each problem names its setting', async t => {
       says: /^exceptions\[0\]\.by: /,
     },
     { change: { limits: { pulls: 0 } }, says: /^limits\.pulls: / },
+    { change: { shared: { url: 'redis://h' } }, says: /^shared\.hmacKeyFile: / },
+    { change: { shared: { url: 'http://h', hmacKeyFile: 'k' } }, says: /^shared\.url: expected redis:/ },
+    { change: { shared: { url: 'redis', hmacKeyFile: 'k' } }, says: /^shared\.url: expected redis:/ },
+    { change: { shared: { url: 'redis://u:secret@h', hmacKeyFile: 'k' } }, says: /^shared\.url: a password belongs/ },
+    { change: { shared: { url: 'redis://%zz@h', hmacKeyFile: 'k' } }, says: /^shared\.url: the user/ },
+    { change: { shared: { url: 'redis://h/x', hmacKeyFile: 'k' } }, says: /^shared\.url: expected the number/ },
+    { change: { shared: { url: 'redis://h?db=1', hmacKeyFile: 'k' } }, says: /^shared\.url: expected nothing after/ },
+    { change: { shared: { url: 'redis://h', hmacKeyFile: 'k', prefix: 'a b' } }, says: /^shared\.prefix: / },
+    { change: { shared: { url: 'redis://h', hmacKeyFile: 'k', timeoutMs: 0 } }, says: /^shared\.timeoutMs: / },
   ]
   for (const { change, says } of table) {
     const problems = problemsOf(change)

@@ -26,7 +26,7 @@ const evaluation: Evaluation = {
   leftOut: [],
   children: [],
 }
-const accepted: Judged = { outcome: 'accepted', via: { by: 'policy' }, signers: [], evaluation }
+const accepted: Judged = { outcome: 'accepted', via: { by: 'policy' }, signers: [], goodUntil: undefined, evaluation }
 const refused: Judged = { outcome: 'refused', reason: 'needs a signature', evaluation }
 const undecided: Judged = { outcome: 'undecided', reason: 'registry down', evaluation, retryAfterSeconds: undefined }
 
