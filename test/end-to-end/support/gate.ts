@@ -8,7 +8,8 @@ export interface Gate extends Server {
   readonly adminUrl: string
 }
 
-const checkout = join(import.meta.dirname, '..', '..', '..')
+/** Where the checkout is. */
+export const checkout: string = join(import.meta.dirname, '..', '..', '..')
 
 /**
  * Starts `sealgate serve --config FILE` from the checkout, and waits for /readyz. `policy` is a policy.json's content, or

@@ -17,6 +17,8 @@ export interface Server {
   /** What it has printed so far. */
   readonly log: () => string
   readonly stop: () => Promise<void>
+  /** As a crash would end it. */
+  readonly kill: () => Promise<void>
 }
 
 export interface Command {
@@ -77,6 +79,10 @@ export async function startServer(
       const timer = setTimeout(() => endGroup(child, 'SIGKILL'), limits.stop)
       await end
       clearTimeout(timer)
+    },
+    kill: async () => {
+      endGroup(child, 'SIGKILL')
+      await end
     },
   }
   const deadline = Date.now() + limits.start
