@@ -1,8 +1,11 @@
+import { OCI_MANIFEST } from '../test/support/signer.ts'
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
+/** What clients send: a registry has no OCI manifest for those that do not ask for one. */
+const ACCEPT = `accept: ${OCI_MANIFEST}`
 const children: ChildProcess[] = []
 process.on('exit', () => {
   // Not SIGKILL: an nginx that is killed leaves its workers behind.
@@ -23,8 +26,14 @@ export async function freePort(): Promise<number> {
 }
 
 /** Starts a program and waits until its port answers. */
-export async function start(program: string, args: readonly string[], port: number): Promise<ChildProcess> {
-  const child = spawn(program, [...args], { stdio: ['ignore', 'ignore', 'inherit'] })
+export async function start(
+  program: string,
+  args: readonly string[],
+  port: number,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<ChildProcess> {
+  const env = { ...process.env, ...environment }
+  const child = spawn(program, [...args], { stdio: 'ignore', env })
   children.push(child)
   for (let attempt = 0; attempt < 100; attempt += 1) {
     if (await answers(port)) return child
@@ -42,7 +51,7 @@ async function answers(port: number): Promise<boolean> {
 
 /** Requests a second, by wrk with one thread and 32 connections. */
 export async function requestsPerSecond(url: string, seconds: number): Promise<number> {
-  const output = await run('wrk', ['-t1', '-c32', `-d${seconds}`, url])
+  const output = await run('wrk', ['-t1', '-c32', `-d${seconds}`, '-H', ACCEPT, url])
   if (/Non-2xx/.test(output)) throw new Error(`${url}: ${output}`)
   return Number(/Requests\/sec:\s+([0-9.]+)/.exec(output)?.[1])
 }
@@ -51,6 +60,61 @@ export async function requestsPerSecond(url: string, seconds: number): Promise<n
 export async function megabytesPerSecond(url: string): Promise<number> {
   const output = await run('curl', ['-sf', '-o', '/dev/null', '-w', '%{speed_download}', url])
   return Number(output) / 1e6
+}
+
+/** The latency in milliseconds that one request in a hundred exceeds, by wrk with one thread and eight connections. */
+export async function p99Milliseconds(url: string, seconds: number): Promise<number> {
+  const output = await run('wrk', ['-t1', '-c8', `-d${seconds}`, '-H', ACCEPT, '--latency', url])
+  const [, value, unit] = /99%\s+([0-9.]+)(us|ms|s)/.exec(output) ?? []
+  if (/Non-2xx/.test(output) || value === undefined) throw new Error(`${url}: ${output}`)
+  return Number(value) * (unit === 'us' ? 0.001 : unit === 's' ? 1000 : 1)
+}
+
+/** Downloads again and again until the signal; what comes is thrown away. */
+export async function download(url: string, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const child = spawn('curl', ['-sf', '-o', '/dev/null', url], { stdio: 'ignore' })
+    const stop = (): void => void child.kill()
+    signal.addEventListener('abort', stop, { once: true })
+    const code = await new Promise<number | null>(resolve => child.once('exit', resolve))
+    signal.removeEventListener('abort', stop)
+    if (!signal.aborted && code !== 0) throw new Error(`${url}: curl ended with ${String(code)}`)
+  }
+}
+
+/** How long a program takes, in seconds. */
+export async function secondsOf(program: string, args: readonly string[]): Promise<number> {
+  const begun = performance.now()
+  const child = spawn(program, [...args], { stdio: ['ignore', 'ignore', 'pipe'] })
+  let complaint = ''
+  child.stderr.on('data', (chunk: Buffer) => (complaint += chunk.toString()))
+  const code = await new Promise(resolve => child.once('exit', resolve))
+  if (code !== 0) throw new Error(`${program} ended with ${String(code)}: ${complaint}`)
+  return (performance.now() - begun) / 1000
+}
+
+/** cosign, as the suites name it in the environment, or on the path. */
+export function cosignProgram(): { readonly path: string; readonly name: string } | undefined {
+  const path = process.env['COSIGN3'] ?? process.env['COSIGN2'] ?? (isInstalled('cosign') ? 'cosign' : undefined)
+  if (path === undefined) return undefined
+  const version = /GitVersion:\s+(\S+)/.exec(spawnSync(path, ['version'], { encoding: 'utf8' }).stdout)?.[1]
+  return { path, name: version ?? 'of unknown version' }
+}
+
+/** The peers that were there, with their versions. */
+export function versionsOf(): readonly string[] {
+  const asked: readonly (readonly [string, readonly string[]])[] = [
+    ['nginx', ['-v']],
+    ['wrk', ['-v']],
+    ['curl', ['--version']],
+    ['docker-registry', ['--version']],
+  ]
+  return asked.flatMap(([program, args]) => {
+    if (!isInstalled(program)) return [`${program} not installed`]
+    const { stdout, stderr } = spawnSync(program, [...args], { encoding: 'utf8' })
+    const version = /[0-9]+\.[0-9]+(?:\.[0-9]+)?/.exec(stdout + stderr)?.[0]
+    return [`${program} ${version ?? ''}`.trim()]
+  })
 }
 
 async function run(program: string, args: readonly string[]): Promise<string> {

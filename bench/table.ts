@@ -3,22 +3,41 @@ export type Row = {
   readonly work: string
   readonly unit: string
   readonly ours: readonly number[]
-  readonly peer:
-    { readonly name: string; readonly runs: readonly number[] } | { readonly name: string; readonly absent: string }
-  /** What the ratio ours / peer (or ours alone, without a peer) must be. */
-  readonly mustBe: string
+  readonly peer: Peer
+  /** What the ratio of medians, ours to the peer's, must be; without a peer what our median must be. */
+  readonly mustBe: { readonly bound: '≥' | '≤'; readonly value: number }
 }
+
+export type Peer =
+  | { readonly name: string; readonly runs: readonly number[] }
+  /** A program that is not installed here. */
+  | { readonly name: string; readonly absent: string }
+  | undefined
 
 export function formatTable(rows: readonly Row[]): string {
   const head =
-    '| work | unit | ours: min, median, max | peer: min, median, max | ratio of medians | must be |\n|---|---|---|---|---|---|\n'
+    '| work | unit | ours: min, median, max | peer: min, median, max | ratio of medians | must be | is |\n' +
+    '|---|---|---|---|---|---|---|\n'
   return head + rows.map(formatRow).join('')
 }
 
 function formatRow({ work, unit, ours, peer, mustBe }: Row): string {
-  const other = 'absent' in peer ? `${peer.name}: ${peer.absent}` : `${peer.name}: ${spread(peer.runs)}`
-  const ratio = 'absent' in peer ? '–' : (median(ours) / median(peer.runs)).toFixed(2)
-  return `| ${work} | ${unit} | ${spread(ours)} | ${other} | ${ratio} | ${mustBe} |\n`
+  const { bound, value } = mustBe
+  const cells = [work, unit, spread(ours), formatPeer(peer)]
+  if (peer !== undefined && 'absent' in peer) return line([...cells, '–', `${bound} ${value}`, 'not known'])
+  const ratio = peer && median(ours) / median(peer.runs)
+  const measured = ratio ?? median(ours)
+  const met = bound === '≥' ? measured >= value : measured <= value
+  return line([...cells, ratio === undefined ? '–' : short(ratio), `${bound} ${value}`, met ? 'met' : 'NOT met'])
+}
+
+function line(cells: readonly string[]): string {
+  return `| ${cells.join(' | ')} |\n`
+}
+
+function formatPeer(peer: Peer): string {
+  if (peer === undefined) return '–'
+  return 'absent' in peer ? `${peer.name}: ${peer.absent}` : `${peer.name}: ${spread(peer.runs)}`
 }
 
 function spread(runs: readonly number[]): string {

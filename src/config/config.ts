@@ -155,7 +155,7 @@ const configSchema = z.strictObject({
       /** A client that takes nothing of a blob for so long is hung up on. */
       stallSeconds: positiveSeconds.default(120),
       /** Manifest requests under way at once; beyond, the answer is 503. */
-      pulls: z.number().int().min(1).default(1000),
+      pulls: z.number().int().min(1).default(4000),
     })
     .prefault({}),
   /** How long pulls under way may take to finish after SIGTERM. */
