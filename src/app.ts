@@ -53,9 +53,9 @@ export type Gate = {
   readonly close: () => Promise<void>
 }
 
-const MAX_OPAQUE_BLOBS = 100_000
+const MAX_OPAQUE_BLOBS = 20_000
 const DIGEST_MS = 10 * 60 * 1000
-const MAX_ADMITTED_DIGESTS = 200_000
+const MAX_ADMITTED_DIGESTS = 50_000
 const ADMITTED_MS = 24 * 3600 * 1000
 /** Told anew while its index is pulled; shorter than in memory, since what is there may be played back until then. */
 const SHARED_ADMITTED_MS = 3600 * 1000

@@ -140,9 +140,9 @@ const configSchema = z.strictObject({
       refused: z.number().min(0).max(30).default(2),
       /** How long a tag is believed to point where it did. */
       tags: z.number().min(0).max(60).default(1),
-      verdicts: z.number().int().min(1).default(50_000),
+      verdicts: z.number().int().min(1).default(10_000),
       /** Bytes of manifests kept. */
-      manifestBytes: bytes.default(64 * 1024 * 1024),
+      manifestBytes: bytes.default(32 * 1024 * 1024),
     })
     .prefault({}),
   shared: shared.optional(),

@@ -189,8 +189,7 @@ class Parser {
       const code = text.charCodeAt(index)
       if (code === QUOTE) {
         this.#index = index + 1
-        const value = text.slice(first, index)
-        return value
+        return ownText(text.slice(first, index))
       }
       if (code === BACKSLASH) return this.#escapedString(first, index)
       if (Number.isNaN(code)) throw this.#error('SYNTAX', 'a string without its closing quote', first - 1)
@@ -269,4 +268,18 @@ class Parser {
   #error(code: JsonErrorCode, message: string, index: number): JsonError {
     return new JsonError(code, message, positionAt(this.#text, index))
   }
+}
+
+/** Shorter slices are copies anyway. */
+const COPIED_LENGTH = 13
+/** Beyond this the document is not much more than the string. */
+const MAX_OWN_LENGTH = 1024
+
+/**
+ * The same text with memory of its own. A slice keeps the whole document that it was cut from: a digest that is remembered
+ * would keep its manifest, a claim its payload.
+ */
+function ownText(text: string): string {
+  if (text.length < COPIED_LENGTH || text.length > MAX_OWN_LENGTH) return text
+  return Buffer.from(text, 'utf16le').toString('utf16le')
 }

@@ -46,12 +46,15 @@ export function decodeDescriptor(cursor: JsonCursor): Descriptor | undefined {
   }
 }
 
+/** Most descriptors have none, and a cache of manifests holds many: one empty map does for all. */
+const NO_ANNOTATIONS: ReadonlyMap<string, string> = new Map()
+
 /** Annotations are a flat map of strings; absent and null are empty. */
 export function decodeAnnotations(cursor: JsonCursor | undefined): ReadonlyMap<string, string> | undefined {
-  const annotations = new Map<string, string>()
-  if (cursor === undefined || cursor.node.kind === 'null') return annotations
+  if (cursor === undefined || cursor.node.kind === 'null') return NO_ANNOTATIONS
   const entries = cursor.entries()
   if (entries === undefined) return undefined
+  const annotations = new Map<string, string>()
   for (const [key, value] of entries) {
     const text = value.string()
     if (text === undefined) return undefined

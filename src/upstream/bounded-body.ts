@@ -19,5 +19,12 @@ export async function readBounded(body: Readable, maxBytes: number, what: string
   } finally {
     body.destroy()
   }
-  return Buffer.concat(chunks, length)
+  // Memory of its own: a manifest that is kept would keep the whole slab that Buffer.concat cuts small buffers from.
+  const whole = new Uint8Array(length)
+  let at = 0
+  for (const chunk of chunks) {
+    whole.set(chunk, at)
+    at += chunk.byteLength
+  }
+  return whole
 }

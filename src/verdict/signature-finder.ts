@@ -1,3 +1,4 @@
+import { withDeadline } from '../cache/deadline.ts'
 import type { Manifest } from '../manifest/manifest.ts'
 import { digestOf, type Digest } from '../reference/digest.ts'
 import type { ImageReference } from '../reference/image-reference.ts'
@@ -38,13 +39,20 @@ export function signatureFinder(
   options: SignatureFinderOptions,
 ): (reference: ImageReference, manifest: Manifest) => FindSignatures {
   const { limits } = options
-  return (reference, manifest) => async kind => {
+  return (reference, manifest) => kind =>
+    withDeadline(options.timeoutMs, signal => findAll(kind, reference, manifest, signal))
+
+  async function findAll(
+    kind: Parameters<FindSignatures>[0],
+    reference: ImageReference,
+    manifest: Manifest,
+    signal: AbortSignal,
+  ): Promise<FoundSignatures> {
     // Signers name an image by its sha256 digest, whatever digest it is pulled by; a tag could not hold a longer one.
     const digest = digestOf(manifest.bytes)
     const { repository } = reference
     const source = options.sourceFor(repository)
     if (source === undefined) throw new Error(`no upstream for ${repository.host}`)
-    const signal = AbortSignal.timeout(options.timeoutMs)
     switch (kind) {
       case 'sigstore':
         return joinFound(
