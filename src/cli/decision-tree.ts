@@ -42,5 +42,6 @@ function signatureLines(signature: SignatureResult): readonly string[] {
     `    signed by ${signature.signer} (SHA256 ${signature.fingerprint})`,
     `    claims ${signature.claim ?? 'no name, only the digest'}`,
     ...(signature.loggedAt === undefined ? [] : [`    logged at ${signature.loggedAt}`]),
+    ...(signature.goodUntil === undefined ? [] : [`    good until ${signature.goodUntil}`]),
   ]
 }

@@ -14,7 +14,7 @@ import {
 } from './certificate-trust.ts'
 import { verifyWithKey, type TrustedKey } from './public-key.ts'
 import { checkRekorSet, type LoggedSignature } from './rekor-set.ts'
-import { rejected, type SignatureCheck } from './signature.ts'
+import { onlyUntil, rejected, type SignatureCheck } from './signature.ts'
 import { CertificateError, parseCertificates } from './x509/certificate.ts'
 
 const CERTIFICATE = 'dev.sigstore.cosign/certificate'
@@ -82,7 +82,9 @@ export function checkAttachedWithPki(args: Args & { readonly trust: PkiTrust }):
   if (brought === undefined) return rejected('UNTRUSTED_SIGNER', `the annotation ${CERTIFICATE} is missing`)
   const decoded = decodeSignatureAnnotation(args.signature)
   if (!decoded.ok) return rejected('MALFORMED', decoded.problem)
-  return checkByCertificate(args, decoded.signature, checkPkiCertificate(args.trust, brought, args.now), undefined)
+  const certified = checkPkiCertificate(args.trust, brought, args.now)
+  const check = checkByCertificate(args, decoded.signature, certified, undefined)
+  return certified.ok ? onlyUntil(check, certified.goodUntil) : check
 }
 
 function checkByCertificate(

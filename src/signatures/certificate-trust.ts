@@ -20,9 +20,15 @@ export type PkiTrust = {
   readonly subjectHostname: string | undefined
 }
 
-/** A signer's certificate that was checked: its key, and who holds it. */
+/** A signer's certificate that was checked: its key, who holds it, and when it or a CA above it ends. */
 export type CertifiedSigner =
-  | { readonly ok: true; readonly key: TrustedKey; readonly leaf: Certificate; readonly signer: string }
+  | {
+      readonly ok: true
+      readonly key: TrustedKey
+      readonly leaf: Certificate
+      readonly signer: string
+      readonly goodUntil: Date
+    }
   | { readonly ok: false; readonly wrong: 'chain' | 'subject'; readonly problem: string }
 
 /** What a signature brings along. Nothing of it has been checked. */
@@ -104,7 +110,7 @@ function checkCertificate(
   const wrong = subjectIsWrong(leaf)
   if (wrong !== undefined) return { ok: false, wrong: 'subject', problem: wrong }
   const signer = leaf.alternativeNames.find(({ type }) => type !== 'other')?.value ?? 'a certificate'
-  return { ok: true, key, leaf, signer }
+  return { ok: true, key, leaf, signer, goodUntil: verdict.goodUntil }
 }
 
 /** Names are compared to the letter, by their type (cases 20, 22). */

@@ -2,7 +2,7 @@ import { readMessage, SignaturePacket, enums, verify, type Message, type PublicK
 import { checkSignedPayload, type Subject } from './attached-signature.ts'
 import { GPG_CONFIG, type GpgKeyring } from './gpg-keyring.ts'
 import { openGpgMessage } from './gpg-message.ts'
-import { rejected, type SignatureCheck } from './signature.ts'
+import { onlyUntil, rejected, type SignatureCheck } from './signature.ts'
 import { PAYLOAD_TYPES } from './simple-signing.ts'
 
 /**
@@ -42,7 +42,7 @@ export async function checkGpgSignature(args: {
       problems.push(`not accepted for the key ${fingerprint.toUpperCase()}: ${result.problem}`)
       continue
     }
-    return checkSignedPayload({
+    const check = checkSignedPayload({
       signedPayload: result.signedBytes,
       type: PAYLOAD_TYPES.gpg,
       subject: args.subject,
@@ -50,6 +50,7 @@ export async function checkGpgSignature(args: {
       fingerprint,
       loggedAt: undefined,
     })
+    return onlyUntil(check, result.goodUntil)
   }
   return rejected('UNTRUSTED_SIGNER', problems.join('; '))
 }
@@ -71,7 +72,8 @@ async function readPackets(untrustedPackets: Uint8Array): Promise<ReadPackets> {
 }
 
 type Verified =
-  { readonly ok: true; readonly signedBytes: Uint8Array } | { readonly ok: false; readonly problem: string }
+  | { readonly ok: true; readonly signedBytes: Uint8Array; readonly goodUntil: Date | undefined }
+  | { readonly ok: false; readonly problem: string }
 
 async function verifyWith(
   key: PublicKey,
@@ -91,10 +93,17 @@ async function verifyWith(
     if (stated !== null && Buffer.from(stated).toString('hex') !== signingKey.getFingerprint()) {
       return { ok: false, problem: 'it names another key than the one that made it' }
     }
-    return { ok: true, signedBytes: result.data }
+    const ends = [await key.getExpirationTime(), await signingKey.getExpirationTime(), signature.getExpirationTime()]
+    return { ok: true, signedBytes: result.data, goodUntil: firstOf(ends, now) }
   } catch (error) {
     return { ok: false, problem: wordsOf(error) }
   }
+}
+
+/** openpgp.js says Infinity for never and null for what is not valid even now. */
+function firstOf(ends: readonly (Date | number | null)[], now: Date): Date | undefined {
+  const first = Math.min(...ends.map(end => (end === null ? now.getTime() : Number(end))))
+  return Number.isFinite(first) ? new Date(first) : undefined
 }
 
 /** An error of openpgp.js in one short line: parts of it may be a stranger's text (names of notations). */

@@ -30,6 +30,8 @@ export type VerifiedSignature = {
   readonly fingerprint: string
   /** When a trusted log or timestamp authority saw it, where that was checked. */
   readonly loggedAt: Date | undefined
+  /** When it stops to count, where it had to be good at the time of the check and not of the signing (case 179). */
+  readonly goodUntil?: Date
 }
 
 export type RejectionCode =
@@ -54,6 +56,12 @@ export type SignatureRejection = { readonly code: RejectionCode; readonly messag
 export type SignatureCheck =
   | { readonly verified: true; readonly signature: VerifiedSignature }
   | { readonly verified: false; readonly rejection: SignatureRejection }
+
+/** What a check found, for as long as a certificate or key is good. */
+export function onlyUntil(check: SignatureCheck, goodUntil: Date | undefined): SignatureCheck {
+  if (!check.verified || goodUntil === undefined) return check
+  return { verified: true, signature: { ...check.signature, goodUntil } }
+}
 
 export function rejected(code: RejectionCode, message: string): SignatureCheck {
   return { verified: false, rejection: { code, message } }

@@ -16,6 +16,7 @@ import {
   type RequirementResult,
   type SignatureResult,
 } from './decision.ts'
+import { earliest } from './good-until.ts'
 
 export type DecideInput = {
   readonly reference: ImageReference
@@ -60,7 +61,7 @@ export async function decide(input: DecideInput): Promise<Decision> {
   if (results.length === 0 || !results.every(({ result }) => result.outcome === 'met')) {
     throw new Error('a decision without requirements')
   }
-  const goodUntil = undefined
+  const goodUntil = earliest(evaluation.requirements.map(holdsUntil))
   return { outcome: 'accepted', via: { by: 'policy' }, signers: signersOf(evaluation), goodUntil, evaluation }
 }
 
@@ -107,7 +108,7 @@ async function judgeSignature(
   const found = signature.origin.name
   const check = await checkOne(signature, trust, input)
   if (!check.verified) return { counts: false, found, code: check.rejection.code, reason: check.rejection.message }
-  const { claim, signer, fingerprint, loggedAt } = check.signature
+  const { claim, signer, fingerprint, loggedAt, goodUntil } = check.signature
   const judged = acceptsClaim({ identity, reading: input.reading, reference: input.reference, claim })
   if (!judged.accepted) return { counts: false, found, code: 'WRONG_IDENTITY', reason: judged.reason }
   return {
@@ -117,6 +118,7 @@ async function judgeSignature(
     fingerprint,
     claim: claim.kind === 'reference' ? claim.reference : undefined,
     loggedAt: loggedAt?.toISOString(),
+    goodUntil: goodUntil?.toISOString(),
   }
 }
 
@@ -168,6 +170,14 @@ function summaryOf(signatures: readonly SignatureResult[]): string {
 
 function plain(requirement: string, outcome: 'met' | 'unmet', reason: string): Evaluated {
   return { result: { requirement, outcome, reason, signatures: [], failures: [] }, leftOut: [] }
+}
+
+/** A requirement holds as long as one of the signatures that count. */
+function holdsUntil({ signatures }: RequirementResult): Date | undefined {
+  const ends = signatures.flatMap(signature => (signature.counts ? [signature.goodUntil] : []))
+  const times = ends.map(end => (end === undefined ? Infinity : Date.parse(end)))
+  const last = Math.max(...times)
+  return Number.isFinite(last) ? new Date(last) : undefined
 }
 
 function signersOf(evaluation: Evaluation): readonly string[] {

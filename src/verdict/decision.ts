@@ -71,6 +71,8 @@ export type SignatureResult =
       readonly fingerprint: string
       readonly claim: string | undefined
       readonly loggedAt: string | undefined
+      /** When it stops to count, where a certificate or key had to be good at the time of the check. */
+      readonly goodUntil: string | undefined
     }
   | { readonly counts: false; readonly found: string; readonly code: RejectionCode; readonly reason: string }
 

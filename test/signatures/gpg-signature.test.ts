@@ -52,6 +52,15 @@ async function ringOf(...keys: readonly SigningKey[]): Promise<GpgKeyring> {
   return parseGpgKeyring([publicBytes(...keys)], 'test.gpg')
 }
 
+t.test('a signature counts until the key that made it ends', async t => {
+  const mortal = await makeKey({ keyExpirationTime: (200 * DAY) / 1000 })
+  const ring = await ringOf(mortal)
+  const signed = await signPayload(mortal)
+  const result = await check(signed, ring)
+  t.same(result.verified && result.signature.goodUntil, new Date(KEY_MADE.getTime() + 200 * DAY))
+  t.notOk((await check(signed, ring, new Date(KEY_MADE.getTime() + 200 * DAY + 1000))).verified)
+})
+
 t.test('a good signature verifies, and says by whom and for which name', async t => {
   const result = await check(await signPayload(alice))
   t.strictSame(result, {

@@ -8,7 +8,7 @@ import {
   type UntrustedCertificates,
 } from '../certificate-trust.ts'
 import { KeyError, trustedKeyOf, verifyWithKey, type TrustedKey } from '../public-key.ts'
-import { rejected, type SignatureCheck } from '../signature.ts'
+import { onlyUntil, rejected, type SignatureCheck } from '../signature.ts'
 import { CertificateError, parseCertificate, type Certificate } from '../x509/certificate.ts'
 import { acceptContent } from './accept.ts'
 import { checkEvidence, type Evidence } from './evidence.ts'
@@ -66,7 +66,8 @@ export function checkByPki(args: Args & { readonly trust: PkiTrust }): Signature
   if (!opened.ok) return opened.check
   const certified = checkPkiCertificate(args.trust, opened.pem, args.now)
   if (!certified.ok) return wrongSigner(certified)
-  return acceptCertified(args, { leaf: opened.leaf, signer: certified.signer, loggedAt: undefined })
+  const check = acceptCertified(args, { leaf: opened.leaf, signer: certified.signer, loggedAt: undefined })
+  return onlyUntil(check, certified.goodUntil)
 }
 
 function wrongSigner(certified: Extract<CertifiedSigner, { ok: false }>): SignatureCheck {

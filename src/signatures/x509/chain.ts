@@ -2,7 +2,9 @@ import { isTakenKey } from '../public-key.ts'
 import { OIDS, type Certificate } from './certificate.ts'
 import { permitsNames } from './name-constraints.ts'
 
-export type ChainVerdict = { readonly ok: true } | { readonly ok: false; readonly problem: string }
+/** `goodUntil`: when the first certificate of the path that was found ends. */
+export type ChainVerdict =
+  { readonly ok: true; readonly goodUntil: Date } | { readonly ok: false; readonly problem: string }
 
 const MAX_DEPTH = 5
 /** Signature checks for one leaf, however its untrusted intermediates are cross-signed (case 225). */
@@ -37,7 +39,8 @@ export function verifyChain(args: {
   if (leaf.isCa) return { ok: false, problem: 'the certificate is a CA, not a signer' }
   let checks = 0
 
-  const reachesRoot = (certificate: Certificate, path: readonly Certificate[]): boolean => {
+  /** The path to a root, from the leaf on. */
+  const pathToRoot = (certificate: Certificate, path: readonly Certificate[]): readonly Certificate[] | undefined => {
     for (const [candidates, areRoots] of [
       [args.roots, true],
       [args.untrustedIntermediates, false],
@@ -45,15 +48,19 @@ export function verifyChain(args: {
       for (const issuer of candidates) {
         if (path.includes(issuer) || !mayIssue(issuer, path, at)) continue
         checks += 1
-        if (checks > MAX_CHECKS) return false
+        if (checks > MAX_CHECKS) return undefined
         if (!certificate.x509.checkIssued(issuer.x509) || !certificate.x509.verify(issuer.x509.publicKey)) continue
-        if (areRoots) return true
-        if (path.length < MAX_DEPTH && reachesRoot(issuer, [...path, issuer])) return true
+        if (areRoots) return [...path, issuer]
+        const found = path.length < MAX_DEPTH ? pathToRoot(issuer, [...path, issuer]) : undefined
+        if (found !== undefined) return found
       }
     }
-    return false
+    return undefined
   }
-  if (reachesRoot(leaf, [leaf])) return { ok: true }
+  const path = pathToRoot(leaf, [leaf])
+  if (path !== undefined) {
+    return { ok: true, goodUntil: new Date(Math.min(...path.map(({ notAfter }) => notAfter.getTime()))) }
+  }
   return { ok: false, problem: 'the certificate is not issued by a trusted CA, or its chain was not valid at the time' }
 }
 

@@ -104,3 +104,21 @@ t.test('pki of a policy.json: valid now', async t => {
   )
   t.match(await check({ ...pki, trust: { ...trust, intermediates: [] } }, { now: minutes(1) }), /^UNTRUSTED_SIGNER/)
 })
+
+t.test('pki is good until the certificate ends; what a log has vouched for has no end', async t => {
+  const leaf = alice()
+  const untrustedBytes = await makeBundle({
+    by: { keys: leaf.keys, certificate: leaf },
+    statement: statementAbout(image.digest),
+    entries: [{}],
+  })
+  const args = { untrustedBytes, subject: { bytes: image.bytes, digest: image.digest }, now: minutes(1) }
+  const end = parseCertificates(pem(leaf))[0].notAfter
+  for (const [trust, goodUntil] of [
+    [pki, end],
+    [fulcio, undefined],
+  ] as const) {
+    const checked = checkBundle({ ...args, trust })
+    t.same(checked.verified && checked.signature.goodUntil, goodUntil)
+  }
+})

@@ -35,6 +35,23 @@ function verdict(leaf: Authority, roots: readonly Authority[] = [root], others: 
   }
 }
 
+t.test('a path is good until the first of its certificates ends', async t => {
+  const inSeconds = (seconds: number): Date => new Date((Math.floor(Date.now() / 1000) + seconds) * 1000)
+  for (const [leafEnd, caEnd, rootEnd, first] of [
+    [100, 200, 300, 100],
+    [300, 200, 400, 200],
+    [300, 200, 100, 100],
+  ] as const) {
+    const parse = ({ der }: Authority) => parseCertificate(der)
+    const top = authority('root', { notAfter: inSeconds(rootEnd) })
+    const ca = authority('CA', { issuer: top, notAfter: inSeconds(caEnd) })
+    const leaf = parse(leafOf(ca, { notAfter: inSeconds(leafEnd) }))
+    const end = inSeconds(first)
+    const found = verifyChain({ leaf, untrustedIntermediates: [parse(ca)], roots: [parse(top)], at: new Date() })
+    t.same(found, { ok: true, goodUntil: end })
+  }
+})
+
 t.test('a date that is none never makes a certificate valid for ever', async t => {
   const table = [
     { it: 'the end of time', notAfterText: '99991231235959Z', is: 'accepted' },
