@@ -118,6 +118,8 @@ function logSharedEvent(logger: Logger, event: SharedEvent): void {
       return logger.info('the shared memory is in use')
     case 'down':
       return logger.warn({ problem: event.problem }, 'without the shared memory: this replica goes on alone')
+    case 'fault':
+      return logger.error({ err: event.error }, 'internal error in the shared memory')
     case 'look':
     case 'tell':
     case 'refused':

@@ -28,6 +28,11 @@ export function createSharedMetrics(registers: Registry[]): (event: SharedEvent)
     labelNames: ['reason'],
     registers,
   })
+  const faults = new Counter({
+    name: 'sealgate_shared_faults_total',
+    help: 'Looks and tellings that failed by a fault of this program; the log has them.',
+    registers,
+  })
   const seconds = new Histogram({
     name: 'sealgate_shared_seconds',
     help: 'How long looks and tellings took.',
@@ -41,6 +46,8 @@ export function createSharedMetrics(registers: Registry[]): (event: SharedEvent)
         return up.set(1)
       case 'down':
         return up.set(0)
+      case 'fault':
+        return faults.inc()
       case 'look':
         looks.inc({ outcome: event.outcome })
         return seconds.observe({ operation: 'look' }, event.ms / 1000)

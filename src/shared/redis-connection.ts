@@ -26,7 +26,8 @@ export type WriteAnswer = { readonly ok: true } | { readonly ok: false; readonly
 
 /** All of it: name, TCP, TLS and password. */
 const CONNECT_MS = 2000
-const MAX_UNDER_WAY = 256
+/** Looks and tellings; far more than pulls are let in at once, so that nobody is turned away, and still an end. */
+const MAX_UNDER_WAY = 4096
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 5000
 /** A connection that lived so long was a good one: the next is tried soon again. */

@@ -52,25 +52,39 @@ export function createSharedEntries(options: SharedEntriesOptions): SharedMemory
     return [{ name: entryName(bytes, keys.name, prefix), value, ttlMs: left }]
   }
 
+  async function find(asked: readonly SharedKey[]): Promise<readonly (FoundFact | undefined)[]> {
+    const begun = performance.now()
+    const named = asked.map(key => ({ key, bytes: keyBytes(key, context) }))
+    const answer = await connection.read(named.map(({ bytes }) => entryName(bytes, keys.name, prefix)))
+    const found = answer.ok ? named.map(({ key, bytes }, index) => open(answer.values[index], key, bytes)) : []
+    const outcome = !answer.ok ? answer.failure : found.some(fact => fact !== undefined) ? 'hit' : 'miss'
+    onEvent({ type: 'look', outcome, ms: performance.now() - begun })
+    return found
+  }
+
+  async function tell(facts: readonly ToldFact[]): Promise<boolean> {
+    const begun = performance.now()
+    const writes = facts.flatMap(sealed)
+    if (writes.length === 0) return true
+    const answer = await connection.write(writes)
+    onEvent({ type: 'tell', outcome: answer.ok ? 'told' : answer.failure, ms: performance.now() - begun })
+    return answer.ok
+  }
+
+  /** The pulls' side of it: a fault in here is told, and is then as if nothing had been there. */
+  async function guarded<T>(work: Promise<T>, otherwise: T): Promise<T> {
+    try {
+      return await work
+    } catch (error) {
+      onEvent({ type: 'fault', error })
+      return otherwise
+    }
+  }
+
   return {
     epoch: () => connection.epoch,
     timeoutMs: options.timeoutMs,
-    async find(asked) {
-      const begun = performance.now()
-      const named = asked.map(key => ({ key, bytes: keyBytes(key, context) }))
-      const answer = await connection.read(named.map(({ bytes }) => entryName(bytes, keys.name, prefix)))
-      const found = answer.ok ? named.map(({ key, bytes }, index) => open(answer.values[index], key, bytes)) : []
-      const outcome = !answer.ok ? answer.failure : found.some(fact => fact !== undefined) ? 'hit' : 'miss'
-      onEvent({ type: 'look', outcome, ms: performance.now() - begun })
-      return found
-    },
-    async tell(facts) {
-      const begun = performance.now()
-      const writes = facts.flatMap(sealed)
-      if (writes.length === 0) return true
-      const answer = await connection.write(writes)
-      onEvent({ type: 'tell', outcome: answer.ok ? 'told' : answer.failure, ms: performance.now() - begun })
-      return answer.ok
-    },
+    find: async asked => guarded(find(asked), []),
+    tell: async facts => guarded(tell(facts), false),
   }
 }

@@ -10,6 +10,8 @@ export type SharedFailure = 'down' | 'busy' | 'late' | 'failed' | 'read-only' | 
 export type SharedEvent =
   | { readonly type: 'up' }
   | { readonly type: 'down'; readonly problem: string }
+  /** Something threw that should not have: a fault of this program, which no pull suffers from. */
+  | { readonly type: 'fault'; readonly error: unknown }
   | { readonly type: 'look'; readonly outcome: 'hit' | 'miss' | SharedFailure; readonly ms: number }
   | { readonly type: 'refused'; readonly reason: EntryRefusal }
   | { readonly type: 'tell'; readonly outcome: 'told' | SharedFailure; readonly ms: number }

@@ -10,11 +10,8 @@ export type LearnOptions = {
   readonly acceptedMs: number
 }
 
-/** Under which keys the others may know something that lets this pull pass. */
-export function keysFor(
-  { reference, manifest, snapshot, client }: JudgeInput,
-  options: LearnOptions,
-): readonly SharedKey[] {
+/** Under which keys the others may know something that lets this pull pass, whoever asks. */
+export function keysFor({ reference, manifest, snapshot }: JudgeInput, options: LearnOptions): readonly SharedKey[] {
   const { digest } = manifest
   const snapshotId = snapshot.id
   const verdict: readonly SharedKey[] =
@@ -22,11 +19,14 @@ export function keysFor(
   if (reference.by === 'tag') return verdict
   const { repository } = reference
   const depths = Array.from({ length: options.indexDepth }, (_, index) => index + 1)
-  return [
-    ...verdict,
-    { kind: 'tag', snapshotId, repository, digest, client },
-    ...depths.map(depth => ({ kind: 'child', snapshotId, repository, digest, depth }) as const),
-  ]
+  return [...verdict, ...depths.map(depth => ({ kind: 'child', snapshotId, repository, digest, depth }) as const)]
+}
+
+/** Under which key the others may have noted that this client was told the digest; nothing where it asks for a tag. */
+export function clientKeysFor({ reference, manifest, snapshot, client }: JudgeInput): readonly SharedKey[] {
+  if (reference.by === 'tag') return []
+  const { repository } = reference
+  return [{ kind: 'tag', snapshotId: snapshot.id, repository, digest: manifest.digest, client }]
 }
 
 /**

@@ -6,8 +6,8 @@ import { repositoryName } from '../reference/repository.ts'
 import type { AdmittedDigests } from './admitted-digests.ts'
 import type { Accepted, Decision } from './decision.ts'
 import type { Judge, JudgeInput } from './judge.ts'
-import { keysFor, learn } from './learn-facts.ts'
-import type { SharedMemory, ToldFact } from './shared-memory.ts'
+import { clientKeysFor, keysFor, learn } from './learn-facts.ts'
+import type { SharedKey, SharedMemory, ToldFact } from './shared-memory.ts'
 import type { CachedDecision, VerdictCache } from './verdict-cache.ts'
 
 export type SharedJudgeOptions = {
@@ -54,12 +54,8 @@ export function createSharedJudge(options: SharedJudgeOptions): Judge {
     })
   }
 
-  async function ask(input: JudgeInput): Promise<void> {
-    if (shared.epoch() === undefined) return
-    const keys = keysFor(input, options)
-    if (keys.length === 0) return
-    const { reference, manifest, snapshot, client } = input
-    const name = `${snapshot.id} ${formatReference(reference)} ${manifest.digest} ${client}`
+  async function look(name: string, input: JudgeInput, keys: readonly SharedKey[]): Promise<void> {
+    if (keys.length === 0 || shared.epoch() === undefined) return
     await learning.run(name, async () => {
       const found = await shared.find(keys)
       learn(
@@ -68,6 +64,17 @@ export function createSharedJudge(options: SharedJudgeOptions): Judge {
         options,
       )
     })
+  }
+
+  /** First, once for all clients, what any of them may have; then what was told to this one alone. */
+  async function ask(input: JudgeInput): Promise<void> {
+    const begun = performance.now()
+    const { reference, manifest, snapshot, client } = input
+    const name = `${snapshot.id} ${formatReference(reference)} ${manifest.digest}`
+    await look(name, input, keysFor(input, options))
+    if (judge.peek(input)?.outcome === 'accepted') return
+    const own = look(`${name} ${client}`, input, clientKeysFor(input))
+    await atMost(own, shared.timeoutMs - (performance.now() - begun))
   }
 
   function tellVerdict({ reference, manifest, snapshot }: JudgeInput, decision: Accepted): void {
