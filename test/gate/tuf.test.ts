@@ -74,7 +74,7 @@ async function eventually(
   it: string,
   isSo: () => Promise<boolean>,
 ): Promise<void> {
-  for (let attempt = 0; attempt < 200; attempt += 1) {
+  for (let attempt = 0; attempt < 400; attempt += 1) {
     if (await isSo()) return void t.pass(it)
     await new Promise(resolve => setTimeout(resolve, 50))
   }
@@ -131,10 +131,13 @@ t.test('over a restart the cache stands in for a mirror that is down', async t =
   const gate = await scene(t, repository(1, good))
   t.equal(await gate.pull(), 200)
   await gate.mirror.stop()
-  const again = await startGate(t, gate.config)
+  const again = await startGate(t, { ...gate.config, tuf: { ...gate.config.tuf, refresh: 3600 } })
   t.equal((await get(`${again.url}/v2/example.org/app/manifests/1`)).status, 200)
-  const { stale } = JSON.parse((await get(`${again.adminUrl}/readyz`)).body.toString())
-  t.match(stale, [/cannot be reached/])
+  const staleNow = async (): Promise<unknown> =>
+    JSON.parse((await get(`${again.adminUrl}/readyz`)).body.toString()).stale
+  t.match(await staleNow(), [/cannot be reached/])
+  await gate.mirror.start()
+  await eventually(t, 'and is tried again long before it is due', async () => (await staleNow()) === undefined)
 })
 
 t.test('the command line loads it too, and says where it came from', async t => {
