@@ -268,6 +268,46 @@ t.test('timestamps of cosign 2, asked for', { skip: missing ?? false, timeout: 6
   }
 })
 
+t.test('what each version of cosign makes of the other’s', { skip: missing ?? false, timeout: 60_000 }, async t => {
+  if (cosign2 === undefined || cosign3 === undefined) throw new Error('skipped')
+  const workshop = await openWorkshop(t)
+  const { registry, host, root } = workshop
+  const sig = registry.put('sig', imageOf('sig'), '1')
+  const leaf = leafWith()
+  const { payload, annotations } = await attachedKeyless(sig.digest, `${host}/sig`, { leaf, integratedAt: signedAt })
+  registry.put('sig', sigManifest([{ payload: blobOf(payload, SIMPLE_SIGNING), annotations }]), sigTag(sig.digest))
+  const bundled = registry.put('bundle', imageOf('bundle'), '1')
+  const bytes = await makeBundle({
+    by: { keys: leaf.keys, certificate: leaf },
+    statement: statementAbout(bundled.digest),
+    entries: [{ integratedAt: signedAt }],
+  })
+  registry.put('bundle', bundleManifest(bytes, bundled))
+  const table = [
+    { it: 'cosign 3 on .sig', program: cosign3, args: [], repository: 'sig', is: 'accepts' },
+    {
+      it: 'cosign 3 on .sig, bundles switched off',
+      program: cosign3,
+      args: ['--new-bundle-format=false'],
+      repository: 'sig',
+      is: 'accepts',
+    },
+    { it: 'cosign 2 on a bundle', program: cosign2, args: [], repository: 'bundle', is: 'accepts' },
+    {
+      it: 'cosign 2 on a bundle, switched on',
+      program: cosign2,
+      args: ['--new-bundle-format'],
+      repository: 'bundle',
+      is: 'accepts',
+    },
+  ] as const
+  for (const { it, program, args, repository, is } of table) {
+    t.equal(await cosignVerdict(program, [...args, ...identity(root), `${host}/${repository}:1`]), is, it)
+  }
+  t.equal(await gateVerdict(workshop, 'sig'), 'accepts')
+  t.equal(await gateVerdict(workshop, 'bundle'), 'accepts')
+})
+
 type BundleChange = {
   readonly leaf?: ReturnType<typeof certify>
   readonly bundle?: Partial<BundleOptions>
