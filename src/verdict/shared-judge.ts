@@ -1,7 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { SingleFlight } from '../cache/single-flight.ts'
-import type { Manifest } from '../manifest/manifest.ts'
-import { formatReference, type ImageReference } from '../reference/image-reference.ts'
+import { formatReference } from '../reference/image-reference.ts'
 import { repositoryName } from '../reference/repository.ts'
 import type { AdmittedDigests } from './admitted-digests.ts'
 import type { Accepted, Decision } from './decision.ts'
@@ -93,7 +92,7 @@ export function createSharedJudge(options: SharedJudgeOptions): Judge {
     const depth = depthOf(input, decision, admitted)
     if (depth === undefined) return undefined
     const { signers, goodUntil } = decision
-    return tell(childrenName(reference, manifest, snapshot.id), () =>
+    return tell(childrenName(input, depth), () =>
       manifest.children.map(({ digest }) => ({
         key: { kind: 'child', snapshotId: snapshot.id, repository: reference.repository, digest, depth: depth + 1 },
         fact: { kind: 'child', index: manifest.digest, signers, goodUntil },
@@ -102,15 +101,17 @@ export function createSharedJudge(options: SharedJudgeOptions): Judge {
     )
   }
 
-  function mustBeTold({ reference, manifest, snapshot }: JudgeInput, epoch: number): boolean {
-    return manifest.kind === 'index' && !isTold(childrenName(reference, manifest, snapshot.id), epoch)
+  function mustBeTold(input: JudgeInput, decision: Accepted, epoch: number): boolean {
+    if (input.manifest.kind !== 'index') return false
+    const depth = depthOf(input, decision, admitted)
+    return depth !== undefined && !isTold(childrenName(input, depth), epoch)
   }
 
   /** A refusal by digest may be out of date: another replica may have accepted its index since. */
   function isSettled(input: JudgeInput, decision: Decision): boolean {
     const epoch = shared.epoch()
     if (epoch === undefined) return true
-    return decision.outcome === 'accepted' ? !mustBeTold(input, epoch) : input.reference.by === 'tag'
+    return decision.outcome === 'accepted' ? !mustBeTold(input, decision, epoch) : input.reference.by === 'tag'
   }
 
   return {
@@ -148,8 +149,9 @@ export function createSharedJudge(options: SharedJudgeOptions): Judge {
   }
 }
 
-function childrenName(reference: ImageReference, { digest }: Manifest, snapshotId: string): string {
-  return `children ${snapshotId} ${repositoryName(reference.repository)} ${digest}`
+/** The same index may be met at two depths: accepted itself, and listed by another. */
+function childrenName({ reference, manifest, snapshot }: JudgeInput, depth: number): string {
+  return `children ${depth} ${snapshot.id} ${repositoryName(reference.repository)} ${manifest.digest}`
 }
 
 /** How many indexes lie above this one; undefined if that was forgotten meanwhile. */

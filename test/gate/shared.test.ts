@@ -1,6 +1,6 @@
 import { request } from 'node:http'
 import t from 'tap'
-import { imageOf } from '../support/signer.ts'
+import { imageOf, indexOf } from '../support/signer.ts'
 import { signedPolicy } from './scene.ts'
 import { child, CHILD, replicas, UNSIGNED } from './shared-scene.ts'
 
@@ -30,6 +30,28 @@ t.test('an index that one replica has verified lets another serve its children',
   const restarted = await replica()
   t.equal((await restarted.pull(CHILD)).status, 200, 'after a restart too')
   t.equal((await restarted.pull(UNSIGNED)).status, 403)
+})
+
+t.test('an index that is met inside another and then by itself is told for both', async t => {
+  const { registry, signer, replica } = await replicas(t)
+  const leaf = imageOf('leaf')
+  const inner = indexOf([leaf.manifest])
+  const middle = indexOf([inner])
+  const outer = indexOf([middle])
+  registry.put('nested', leaf)
+  for (const manifest of [inner, middle]) registry.put('nested', { manifest, blobs: [] })
+  registry.put('nested', { manifest: outer, blobs: [] }, 'outer')
+  registry.put('nested', { manifest: middle, blobs: [] }, 'middle')
+  for (const manifest of [outer, middle]) registry.sign('nested', manifest, signer, 'example.org/nested')
+  const [a, b] = [await replica(), await replica()]
+  const pull = async (gate: typeof a, name: string): Promise<number> =>
+    (await gate.pull(`nested/manifests/${name}`)).status
+  t.equal(await pull(a, 'outer'), 200)
+  t.equal(await pull(a, middle.digest), 200)
+  t.equal(await pull(b, inner.digest), 403, 'an index two below is one too deep')
+  t.equal(await pull(a, 'middle'), 200, 'accepted itself')
+  t.equal(await pull(b, inner.digest), 200, 'it is one below')
+  t.equal(await pull(b, leaf.manifest.digest), 200)
 })
 
 t.test('what a HEAD of a tag announced may be pulled by digest from another replica, by the same client', async t => {
