@@ -9,11 +9,12 @@ import { errorBody } from './http/oci-error.ts'
 import { registryRoutes } from './http/registry-routes.ts'
 import { Slots } from './http/slots.ts'
 import { Explanations } from './observe/decision-log.ts'
-import { logKeeperEvent, type Logger } from './observe/logger.ts'
+import { logKeeperEvent, logShadowEvent, type Logger } from './observe/logger.ts'
 import type { Metrics } from './observe/metrics.ts'
 import { openFront } from './assembly/open-front.ts'
 import { openObservers } from './assembly/open-observers.ts'
 import { openShared } from './assembly/open-shared.ts'
+import { openShadow, type OpenedShadow } from './assembly/open-shadow.ts'
 import { openSnapshotKeeper } from './assembly/open-snapshot-keeper.ts'
 import { openTuf } from './assembly/open-tuf.ts'
 import { openTls, type Tls } from './assembly/open-tls.ts'
@@ -27,9 +28,10 @@ import { signatureSourceOf } from './assembly/signature-source-of.ts'
 import { ManifestStore } from './upstream/manifest-store.ts'
 import type { Upstreams } from './upstream/upstreams.ts'
 import { AdmittedDigests } from './verdict/admitted-digests.ts'
-import { createJudge, type Judge } from './verdict/judge.ts'
 import { createSharedJudge } from './verdict/shared-judge.ts'
 import type { SharedMemory } from './verdict/shared-memory.ts'
+import { createJudge, type Judge, type JudgeOptions } from './verdict/judge.ts'
+import { sharedLookUps } from './verdict/shared-look-ups.ts'
 import { signatureFinder } from './verdict/signature-finder.ts'
 import { VerdictCache } from './verdict/verdict-cache.ts'
 
@@ -39,6 +41,8 @@ export type Engine = {
   readonly upstreams: Upstreams
   readonly manifests: ManifestStore
   readonly judge: Judge
+  /** The second policy; undefined where none is configured. It loads nothing before its `start`. */
+  readonly shadow: OpenedShadow | undefined
   readonly close: () => Promise<void>
 }
 
@@ -68,7 +72,7 @@ const MS = 1000
 export async function createEngine(
   config: Config,
   logger: Logger,
-  metrics?: Pick<Metrics, 'upstream' | 'policyLoad'>,
+  metrics?: Pick<Metrics, 'upstream' | 'policyLoad' | 'shadowPolicyLoad'>,
   shared?: SharedMemory,
 ): Promise<Engine> {
   const upstreams = openUpstreams(await upstreamPlaces(config.registries), request => metrics?.upstream(request))
@@ -92,23 +96,36 @@ export async function createEngine(
     refusedMs: config.cache.refused * MS,
   })
   const admitted = new AdmittedDigests({ maxEntries: MAX_ADMITTED_DIGESTS, ttlMs: ADMITTED_MS })
+  const signaturesOf = signatureFinder({
+    sourceFor: repository => {
+      const upstream = upstreams.forHost(repository.host)
+      return upstream && signatureSourceOf(upstream)
+    },
+    lookaside,
+    readLookaside: (location, signal) => readLookaside({ location, signal, limits: DEFAULT_LOOKASIDE_LIMITS }),
+    limits: { maxSignatures: config.limits.signatures, maxSignatureBytes: config.limits.signatureBytes },
+    timeoutMs: config.limits.verdictSeconds * MS,
+  })
+  const manifestOf: JudgeOptions['manifestOf'] = (repository, digest) =>
+    manifests.get({ by: 'digest', repository, digest })
+  const lookUps = sharedLookUps(signaturesOf)
+  const shadow = openShadow(config, {
+    signaturesOf: lookUps.second,
+    manifestOf,
+    askTuf: tuf?.ask,
+    onEvent: event => {
+      metrics?.shadowPolicyLoad(event.type)
+      logShadowEvent(logger, event)
+    },
+  })
   const alone = createJudge({
     reading: config.signedIdentityDefault,
     index: config.index,
     indexDepth: config.indexDepth,
     verdicts,
     admitted,
-    signaturesOf: signatureFinder({
-      sourceFor: repository => {
-        const upstream = upstreams.forHost(repository.host)
-        return upstream && signatureSourceOf(upstream)
-      },
-      lookaside,
-      readLookaside: (location, signal) => readLookaside({ location, signal, limits: DEFAULT_LOOKASIDE_LIMITS }),
-      limits: { maxSignatures: config.limits.signatures, maxSignatureBytes: config.limits.signatureBytes },
-      timeoutMs: config.limits.verdictSeconds * MS,
-    }),
-    manifestOf: (repository, digest) => manifests.get({ by: 'digest', repository, digest }),
+    signaturesOf: shadow === undefined ? signaturesOf : lookUps.first,
+    manifestOf,
   })
   const judge =
     shared === undefined
@@ -127,9 +144,11 @@ export async function createEngine(
     upstreams,
     manifests,
     judge,
+    shadow,
     async close() {
       snapshots.close()
       await tuf?.close()
+      await shadow?.close()
       await upstreams.close()
     },
   }
@@ -181,6 +200,7 @@ export async function createGate(config: Config, logger: Logger): Promise<Gate> 
       explanations,
       explainUrl: config.explainUrl ?? `http://${formatAddress(config.admin)}`,
       listMs: LIST_MS,
+      compareWithShadow: engine.shadow?.compare,
       onDecision: observers.onDecision,
       onBlobSent: bytes => observers.metrics.blobBytes(bytes),
       onBlobStopped(reason, error, what) {
@@ -195,6 +215,7 @@ export async function createGate(config: Config, logger: Logger): Promise<Gate> 
   const admin = createServer(config.shutdownSeconds, undefined)
   await admin.register(adminRoutes, {
     status: () => engine.snapshots.status(),
+    shadowStatus: engine.shadow?.status,
     isStopping: () => stopping,
     sharedStatus: shared?.status,
     explanations,
@@ -207,6 +228,7 @@ export async function createGate(config: Config, logger: Logger): Promise<Gate> 
     admin,
     async listen() {
       await shared?.start()
+      engine.shadow?.start()
       const adminAddress = await listenOn(admin, config.admin)
       const address = await listenOn(registry, config.listen)
       return { registry: tls === undefined ? address : address.replace(/^http:/, 'https:'), admin: adminAddress }

@@ -46,7 +46,10 @@ const RULES: Readonly<Record<string, { readonly imports: readonly string[]; read
     uses: ['node:fs', 'node:path', 'node:stream', 'node:tls', 'node:url', 'lru-cache', 'undici'],
   },
   tuf: { imports: ['json', 'upstream'], uses: ['node:crypto', 'node:fs', 'node:path', 'tuf-js'] },
-  verdict: { imports: ['cache', 'reference', 'manifest', 'policy', 'signatures', 'trust'], uses: ['lru-cache'] },
+  verdict: {
+    imports: ['cache', 'reference', 'manifest', 'policy', 'signatures', 'trust'],
+    uses: ['node:timers', 'lru-cache'],
+  },
   shared: {
     imports: ['json', 'reference', 'verdict'],
     uses: ['node:crypto', 'node:net', 'node:tls', 'iovalkey'],

@@ -1,17 +1,18 @@
 import type { Config } from '../config/config.ts'
 import { AuditLog } from '../observe/audit-log.ts'
 import type { DecisionRecord } from '../observe/decision-log.ts'
-import { logDecision, type Logger } from '../observe/logger.ts'
+import type { RecordDependencies } from '../http/record-decision.ts'
+import { logDecision, logDifference, type Logger } from '../observe/logger.ts'
 import { createMetrics, type MetricsSources, type PrometheusMetrics } from '../observe/metrics.ts'
-import type { Evaluation } from '../verdict/decision.ts'
 import { lapsedExceptions } from '../verdict/enforcement.ts'
 import { createEnforcer, type Enforcer } from '../verdict/enforcer.ts'
+import type { ShadowResult } from '../verdict/shadow.ts'
 
 export type Observers = {
   readonly metrics: PrometheusMetrics
   readonly enforce: Enforcer
-  /** Logs, counts and keeps a decision. */
-  readonly onDecision: (record: DecisionRecord, evaluation: Evaluation) => void
+  /** Logs, counts and keeps a decision, and what the shadow policy says of it as soon as that is known. */
+  readonly onDecision: RecordDependencies['onDecision']
   /** What waits for the audit log is written. */
   readonly close: () => Promise<void>
 }
@@ -33,14 +34,55 @@ export function openObservers(config: Config, logger: Logger, sources: MetricsSo
     logger.warn({ exception }, 'this exception has lapsed: what it let through is refused')
   }
   const modes = new Map(config.modes.map(entry => [entry.scope, entry.mode]))
+  const waiting = new Set<Promise<void>>()
   return {
     metrics,
     enforce: createEnforcer({ mode, modes, exceptions }, () => new Date()),
-    onDecision(record, evaluation) {
+    onDecision(record, evaluation, shadow) {
       logDecision(logger, record)
       metrics.decision(record)
-      audit?.write({ time: new Date(), ...record, snapshotId: evaluation.snapshotId, evaluation })
+      const kept = { time: new Date(), ...record, snapshotId: evaluation.snapshotId, evaluation }
+      if (shadow === undefined) return audit?.write(kept)
+      // One record a decision: it waits for the shadow, which is bounded in number and time.
+      const told = keepWithShadow(record, kept, shadow).finally(() => waiting.delete(told))
+      waiting.add(told)
     },
-    close: async () => audit?.close(),
+    async close() {
+      await Promise.all(waiting)
+      await audit?.close()
+    },
+  }
+
+  async function keepWithShadow(record: DecisionRecord, kept: object, shadow: Promise<ShadowResult>): Promise<void> {
+    const result = await shadow
+    tellOfShadow(record, result)
+    audit?.write({ ...kept, shadow: result.outcome === 'compared' ? result.comparison : { skipped: result.why } })
+  }
+
+  function tellOfShadow(record: DecisionRecord, result: ShadowResult): void {
+    if (result.outcome === 'skipped') {
+      metrics.shadowSkipped(result.why)
+      if (result.why === 'failed') logger.error({ err: result.error, id: record.id }, 'the shadow policy cannot judge')
+      return
+    }
+    const { isFirst, comparison } = result
+    if (!isFirst) return
+    const { verdict, code } = comparison
+    metrics.shadowCompared({ verdict: outcomeOf(record), shadow: verdict, code })
+    if (comparison.differs) logDifference(logger, record, comparison)
+  }
+}
+
+/** The policy's own verdict, before modes and exceptions. */
+function outcomeOf({ verdict, code }: DecisionRecord): 'accepted' | 'refused' | 'undecided' {
+  switch (verdict) {
+    case 'accepted':
+    case 'refused':
+    case 'undecided':
+      return verdict
+    case 'excepted':
+      return 'refused'
+    case 'audited':
+      return code === 'undecided' ? 'undecided' : 'refused'
   }
 }

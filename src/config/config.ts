@@ -85,6 +85,8 @@ const tuf = z.strictObject({
   timeout: positiveSeconds.max(50).default(10),
 })
 
+const policyPlace = z.union([z.string().min(1), z.strictObject({ resource: z.string().min(1) })])
+
 const configSchema = z.strictObject({
   listen: address.prefault('127.0.0.1:5000'),
   admin: address.prefault('127.0.0.1:5001'),
@@ -96,7 +98,9 @@ const configSchema = z.strictObject({
   auth: auth.prefault({ kind: 'none' }),
   /** Requests to /v2, by address and by user; beyond, the answer is 429. */
   rateLimits: z.strictObject({ perAddress: rate.optional(), perUser: rate.optional() }).prefault({}),
-  policy: z.union([z.string().min(1), z.strictObject({ resource: z.string().min(1) })]),
+  policy: policyPlace,
+  /** Judged beside the policy in force, in its own time: differences are logged and counted, and change no answer. */
+  shadowPolicy: policyPlace.optional(),
   signedIdentityDefault: z.enum(['asClaimed', 'matchRepoDigestOrExact', 'none']).default('asClaimed'),
   /** covers: a verdict on an index covers what it lists; children: an index also passes if every child does by itself. */
   index: z.enum(['covers', 'children']).default('covers'),

@@ -53,6 +53,7 @@ export async function loadConfig(file: string): Promise<Config> {
 /** The configuration with every path in it made absolute against `base`; URIs and resource names stay as they are. */
 export function withAbsolutePaths(config: Config, base: string): Config {
   const at = (path: string): string => (/^[a-z]+:\/\//.test(path) ? path : resolve(base, path))
+  const policyAt = (policy: Config['policy']): Config['policy'] => (typeof policy === 'string' ? at(policy) : policy)
   const socket = (listen: Config['listen']): Config['listen'] =>
     listen.kind === 'unix' ? { kind: 'unix', path: resolve(base, listen.path) } : listen
   const registries = new Map<RegistryHost, RegistryConfig>()
@@ -61,7 +62,8 @@ export function withAbsolutePaths(config: Config, base: string): Config {
     ...config,
     listen: socket(config.listen),
     admin: socket(config.admin),
-    policy: typeof config.policy === 'string' ? at(config.policy) : config.policy,
+    policy: policyAt(config.policy),
+    ...(config.shadowPolicy === undefined ? {} : { shadowPolicy: policyAt(config.shadowPolicy) }),
     registries,
     ...(config.keyBroker === undefined ? {} : { keyBroker: withAbsoluteBrokerPath(config.keyBroker, base) }),
     ...(config.tuf === undefined ? {} : { tuf: withAbsoluteTufPaths(config.tuf, base) }),

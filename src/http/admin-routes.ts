@@ -1,9 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import type { Explanations } from '../observe/decision-log.ts'
+import type { Snapshot } from '../trust/snapshot.ts'
 import type { KeeperStatus } from '../trust/snapshot-keeper.ts'
 
 export type AdminRoutesOptions = {
   readonly status: () => KeeperStatus
+  /** Of the shadow policy; it says nothing about readiness. */
+  readonly shadowStatus: (() => KeeperStatus) | undefined
   readonly isStopping: () => boolean
   /** Of the memory that replicas share, where there is one: to be seen, and no reason to be unready. */
   readonly sharedStatus: (() => { readonly status: 'up' | 'down'; readonly since: Date }) | undefined
@@ -20,18 +23,11 @@ export async function adminRoutes(app: FastifyInstance, options: AdminRoutesOpti
     const isReady = snapshot !== undefined && !options.isStopping()
     return reply.code(isReady ? 200 : 503).send({
       status: isReady ? 'ready' : options.isStopping() ? 'stopping' : 'not ready',
-      ...(snapshot === undefined
-        ? {}
-        : {
-            policy: {
-              id: snapshot.id,
-              loadedAt: snapshot.loadedAt.toISOString(),
-              ageSeconds: Math.round((ageMs ?? 0) / 1000),
-            },
-          }),
+      ...(snapshot === undefined ? {} : { policy: describe(snapshot, ageMs) }),
       ...(problem === undefined ? {} : { problem }),
       ...(stale.length === 0 ? {} : { stale }),
       ...(options.sharedStatus === undefined ? {} : { shared: options.sharedStatus() }),
+      ...(options.shadowStatus === undefined ? {} : { shadowPolicy: describeShadow(options.shadowStatus()) }),
     })
   })
 
@@ -46,4 +42,17 @@ export async function adminRoutes(app: FastifyInstance, options: AdminRoutesOpti
       error: 'no such decision, or too long ago: only what was not simply accepted is kept, and only the newest',
     })
   })
+}
+
+function describe(snapshot: Snapshot, ageMs: number | undefined): object {
+  const ageSeconds = Math.round((ageMs ?? 0) / 1000)
+  return { id: snapshot.id, loadedAt: snapshot.loadedAt.toISOString(), ageSeconds }
+}
+
+function describeShadow({ snapshot, problem, stale, ageMs }: KeeperStatus): object {
+  return {
+    ...(snapshot === undefined ? {} : describe(snapshot, ageMs)),
+    ...(problem === undefined ? {} : { problem }),
+    ...(stale.length === 0 ? {} : { stale }),
+  }
 }

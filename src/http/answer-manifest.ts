@@ -1,33 +1,30 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Manifest } from '../manifest/manifest.ts'
 import { formatReference, type ImageReference } from '../reference/image-reference.ts'
-import { newDecisionId, type DecisionRecord, type Explanations } from '../observe/decision-log.ts'
-import { decisionCode } from '../verdict/decision-code.ts'
-import type { Evaluation } from '../verdict/decision.ts'
 import type { Enforced } from '../verdict/enforcement.ts'
 import type { Enforcer } from '../verdict/enforcer.ts'
 import type { AdmittedBlobs } from './admitted-blobs.ts'
 import { refusalAnswer, refusedHeadStatus, undecidedAnswer, type HeadOnRefusal } from './decision-answer.ts'
-import { servedHeaders, verdictOf } from './enforced-answer.ts'
+import { servedHeaders } from './enforced-answer.ts'
 import { failureAnswer, unavailable } from './failure-answer.ts'
 import type { ErrorAnswer } from './oci-error.ts'
 import { peekManifest, pullManifest, referenceOf, type PullDependencies, type PulledManifest } from './pull-manifest.ts'
+import { recordDecision, type RecordDependencies } from './record-decision.ts'
 import type { RegistryRequest } from './registry-request.ts'
 import { sendError } from './send-error.ts'
 import type { Slots } from './slots.ts'
 
-export type ManifestDependencies = PullDependencies & {
-  readonly headOnRefusal: HeadOnRefusal
-  readonly slots: Slots
-  readonly blobs: 'all' | 'admitted'
-  readonly admittedBlobs: AdmittedBlobs
-  readonly explanations: Explanations
-  /** `http://127.0.0.1:5001`; the id follows after /explain/. */
-  readonly explainUrl: string
-  readonly enforce: Enforcer
-  readonly onDecision: (record: DecisionRecord, evaluation: Evaluation) => void
-  readonly onInternalError: (error: unknown, what: string) => void
-}
+export type ManifestDependencies = PullDependencies &
+  RecordDependencies & {
+    readonly headOnRefusal: HeadOnRefusal
+    readonly slots: Slots
+    readonly blobs: 'all' | 'admitted'
+    readonly admittedBlobs: AdmittedBlobs
+    /** `http://127.0.0.1:5001`; the id follows after /explain/. */
+    readonly explainUrl: string
+    readonly enforce: Enforcer
+    readonly onInternalError: (error: unknown, what: string) => void
+  }
 
 type ManifestRequest = Extract<RegistryRequest, { kind: 'manifest' }>
 
@@ -49,7 +46,8 @@ export async function answerManifest(
     if (!pulled.found) return sendError(reply, unknownManifest(reference))
     const { manifest, decision, cached } = pulled
     const enforced = gate.enforce(decision, reference, manifest, client)
-    const id = record(enforced, { reference, request, begun, cache: cached ? 'hit' : 'miss' }, gate)
+    const cache = cached ? 'hit' : 'miss'
+    const id = recordDecision(enforced, { reference, manifest, request, begun, cache }, gate)
     switch (enforced.action) {
       case 'serve':
         return await sendManifest(request, reply, { reference, manifest, enforced, id }, gate)
@@ -68,40 +66,6 @@ export async function answerManifest(
     if (answer.status === 500) gate.onInternalError(error, formatReference(reference))
     return sendError(reply, answer)
   }
-}
-
-type Circumstances = Pick<DecisionRecord, 'cache'> & {
-  readonly reference: ImageReference
-  readonly request: FastifyRequest
-  readonly begun: number
-}
-
-/** Tells everybody who keeps count, and gives the decision's id. */
-function record(
-  enforced: Enforced,
-  { reference, request, begun, cache }: Circumstances,
-  gate: ManifestDependencies,
-): string {
-  const { decision } = enforced
-  const { evaluation } = decision
-  const line: DecisionRecord = {
-    id: newDecisionId(),
-    verdict: verdictOf(enforced),
-    reference: formatReference(reference),
-    digest: evaluation.digest,
-    scope: evaluation.scope,
-    reason: decision.outcome === 'accepted' ? decision.via.by : decision.reason,
-    code: decisionCode(decision),
-    exception: enforced.action === 'serve' && enforced.because === 'exception' ? enforced.exception : undefined,
-    signers: decision.outcome === 'accepted' ? decision.signers : [],
-    client: request.ip,
-    user: request.user,
-    durationMs: Math.round((performance.now() - begun) * 100) / 100,
-    cache,
-  }
-  gate.onDecision(line, evaluation)
-  if (line.verdict !== 'accepted') gate.explanations.add({ ...line, evaluation, at: new Date().toISOString() })
-  return line.id
 }
 
 /** The slow path, counted: beyond the limit there is no answer but "come again" (case 212). */

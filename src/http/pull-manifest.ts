@@ -6,6 +6,7 @@ import type { ManifestStore } from '../upstream/manifest-store.ts'
 import { UndecidedError } from '../verdict/decision.ts'
 import type { Judged } from '../verdict/enforcement.ts'
 import type { Judge } from '../verdict/judge.ts'
+import { asJudged } from '../verdict/judged.ts'
 import type { RegistryRequest } from './registry-request.ts'
 
 /**
@@ -76,15 +77,8 @@ export async function pullManifest(
         {},
       ),
   )
-  try {
-    const judged = await judging
-    return { found: true, manifest, decision: judged.decision, cached: judged.cached }
-  } catch (error) {
-    if (!(error instanceof UndecidedError)) throw error
-    const { message: reason, evaluation, retryAfterSeconds } = error
-    const decision = { outcome: 'undecided', reason, evaluation, retryAfterSeconds } as const
-    return { found: true, manifest, decision, cached: false }
-  }
+  const { decision, cached } = await asJudged(judging)
+  return { found: true, manifest, decision, cached }
 }
 
 async function inTime<T>(work: Promise<T>, milliseconds: number, late: () => Error): Promise<T> {

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { randomBytes } from 'node:crypto'
+import type { Comparison } from '../verdict/comparison.ts'
 import type { Evaluation } from '../verdict/decision.ts'
 import type { Exception } from '../verdict/enforcement.ts'
 
@@ -25,12 +26,17 @@ export type DecisionRecord = {
   readonly cache: 'hit' | 'miss'
 }
 
-/** A refusal or an open verdict, whole, for those who were told its id. */
-export type Explanation = DecisionRecord & { readonly evaluation: Evaluation; readonly at: string }
+/** A refusal, an open verdict or a difference to the shadow policy, whole, for those who were told its id. */
+export type Explanation = DecisionRecord & {
+  readonly evaluation: Evaluation
+  readonly at: string
+  /** What the shadow policy says about the same bytes, once it has spoken. */
+  readonly shadow?: Comparison
+}
 
 const KEPT = 1000
 
-/** The last refusals and open verdicts, by id, for GET /explain/<id> on the admin port. */
+/** The last decisions that were not simply accepted, by id, for GET /explain/<id> on the admin port. */
 export class Explanations {
   readonly #kept: LRUCache<string, Explanation> = new LRUCache({ max: KEPT })
 

@@ -3,6 +3,7 @@ import { keyRows } from '../trust/key-rows.ts'
 import type { Snapshot } from '../trust/snapshot.ts'
 import type { KeeperEvent } from '../trust/snapshot-keeper.ts'
 import { TrustError } from '../trust/trust-error.ts'
+import type { Comparison } from '../verdict/comparison.ts'
 import type { DecisionRecord } from './decision-log.ts'
 
 export type { Logger } from 'pino'
@@ -57,16 +58,48 @@ export function logKeeperEvent(logger: Logger, event: KeeperEvent): void {
       return
     case 'failed': {
       const { error, inForce } = event
-      const problems =
-        error instanceof TrustError ? error.problems : [error instanceof Error ? error.message : String(error)]
       logger.error(
-        { problems, inForce: inForce?.id, inForceSince: inForce?.loadedAt },
+        { problems: problemsOf(error), inForce: inForce?.id, inForceSince: inForce?.loadedAt },
         inForce === undefined
           ? 'no policy can be loaded'
           : 'the new policy cannot be used; the last good one stays in force',
       )
     }
   }
+}
+
+/** The shadow policy was loaded, or could not be: nothing but the comparison depends on it. */
+export function logShadowEvent(logger: Logger, event: KeeperEvent): void {
+  switch (event.type) {
+    case 'loaded':
+      logger.info({ shadowPolicy: event.snapshot.id, ...countsOf(event.snapshot) }, 'shadow policy in use')
+      for (const warning of event.snapshot.policy.warnings) logger.warn({ warning }, 'shadow policy warning')
+      return
+    case 'stale':
+      logger.error({ problems: event.problems, inUse: event.snapshot.id }, 'the shadow policy was not refreshed')
+      return
+    case 'failed':
+      logger.error(
+        { problems: problemsOf(event.error), inUse: event.inForce?.id },
+        event.inForce === undefined
+          ? 'the shadow policy cannot be loaded: nothing is compared'
+          : 'the new shadow policy cannot be used; the last good one stays in use',
+      )
+  }
+}
+
+/** One line for each pull whose verdict under the shadow policy is another one, when it is first found out. */
+export function logDifference(
+  logger: Logger,
+  { id, reference, digest, verdict }: DecisionRecord,
+  { verdict: shadow, reason, code, scope }: Comparison,
+): void {
+  logger.warn({ id, reference, digest, verdict, shadow, reason, code, scope }, 'the shadow policy differs')
+}
+
+function problemsOf(error: unknown): readonly string[] {
+  if (error instanceof TrustError) return error.problems
+  return [error instanceof Error ? error.message : String(error)]
 }
 
 function countsOf(snapshot: Snapshot): { readonly scopes: number; readonly keys: number } {

@@ -7,6 +7,10 @@ export type Metrics = {
   readonly decision: (decision: MeasuredDecision) => void
   readonly upstream: (request: { readonly host: string; readonly outcome: string; readonly seconds: number }) => void
   readonly policyLoad: (outcome: 'loaded' | 'stale' | 'failed') => void
+  readonly shadowPolicyLoad: (outcome: 'loaded' | 'stale' | 'failed') => void
+  /** A comparison that was made and not remembered. */
+  readonly shadowCompared: (comparison: MeasuredComparison) => void
+  readonly shadowSkipped: (why: 'busy' | 'unavailable' | 'failed') => void
   readonly auditLost: (records: number) => void
   readonly blobBytes: (bytes: number) => void
   readonly blobStopped: (reason: 'manifest' | 'digest' | 'broken') => void
@@ -21,6 +25,16 @@ export type MeasuredDecision = {
   readonly cache: 'hit' | 'miss'
   readonly durationMs: number
 }
+
+export type MeasuredComparison = {
+  /** By the policy in force, before modes and exceptions, and by the shadow policy. */
+  readonly verdict: Outcome
+  readonly shadow: Outcome
+  /** The shadow's reason, from decision-code.ts. */
+  readonly code: string
+}
+
+type Outcome = 'accepted' | 'refused' | 'undecided'
 
 export type MetricsSources = {
   readonly pullsUnderWay: () => number
@@ -68,6 +82,24 @@ export function createMetrics(sources: MetricsSources): PrometheusMetrics {
     name: 'sealgate_policy_loads_total',
     help: 'Changes of policy and keys from files, the key broker or TUF; failed and stale ones leave the last good in force.',
     labelNames: ['outcome'],
+    registers,
+  })
+  const shadowLoads = new Counter({
+    name: 'sealgate_shadow_policy_loads_total',
+    help: 'Changes of the shadow policy and its keys.',
+    labelNames: ['outcome'],
+    registers,
+  })
+  const shadows = new Counter({
+    name: 'sealgate_shadow_verdicts_total',
+    help: "Images judged under the shadow policy as well: the verdict in force, the shadow's and its reason.",
+    labelNames: ['verdict', 'shadow', 'reason'],
+    registers,
+  })
+  const unshadowed = new Counter({
+    name: 'sealgate_shadow_skipped_total',
+    help: 'Pulls that were not compared: too many at once, no shadow policy to be had, or a failure.',
+    labelNames: ['reason'],
     registers,
   })
   const lost = new Counter({
@@ -119,6 +151,15 @@ export function createMetrics(sources: MetricsSources): PrometheusMetrics {
     },
     policyLoad(outcome) {
       loads.inc({ outcome })
+    },
+    shadowPolicyLoad(outcome) {
+      shadowLoads.inc({ outcome })
+    },
+    shadowCompared({ verdict, shadow, code }) {
+      shadows.inc({ verdict, shadow, reason: code })
+    },
+    shadowSkipped(why) {
+      unshadowed.inc({ reason: why })
     },
     auditLost(records) {
       lost.inc(records)

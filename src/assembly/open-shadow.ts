@@ -1,0 +1,78 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Config } from '../config/config.ts'
+import type { AskTuf } from '../trust/load-snapshot.ts'
+import type { KeeperEvent, KeeperStatus } from '../trust/snapshot-keeper.ts'
+import { createJudge, type JudgeOptions } from '../verdict/judge.ts'
+import { AdmittedDigests } from '../verdict/admitted-digests.ts'
+import { Shadow, type ShadowedPull, type ShadowResult } from '../verdict/shadow.ts'
+import { VerdictCache } from '../verdict/verdict-cache.ts'
+import { openSnapshotKeeper } from './open-snapshot-keeper.ts'
+
+export type OpenedShadow = {
+  /** Begins to load the shadow policy; what goes wrong is told by `onEvent`, and nothing waits for it. */
+  readonly start: () => void
+  readonly compare: (pull: ShadowedPull) => Promise<ShadowResult>
+  readonly status: () => KeeperStatus
+  /** Waits for the comparisons under way, but not for long. */
+  readonly close: () => Promise<void>
+}
+
+export type ShadowParts = Pick<JudgeOptions, 'signaturesOf' | 'manifestOf'> & {
+  readonly askTuf: AskTuf | undefined
+  readonly onEvent: (event: KeeperEvent) => void
+}
+
+const LANES = { running: 4, waiting: 256, waitMs: 30_000 } as const
+const MAX_UNDER_WAY = 5000
+const CLOSE_MS = 2000
+const REMEMBER = { maxEntries: 20_000, ttlMs: 3600_000 } as const
+const SECOND_MS = 1000
+/** The comparisons are what is remembered for long; these serve those that come at once. */
+const VERDICTS = { maxEntries: 1000, acceptedMs: 60 * SECOND_MS, refusedMs: 0 } as const
+const ADMITTED = { maxEntries: 50_000, ttlMs: 24 * 3600 * SECOND_MS } as const
+
+/** The second policy of the configuration, with a judge of its own; undefined where there is none. @throws ConfigError */
+export function openShadow(
+  config: Config,
+  { signaturesOf, manifestOf, askTuf, onEvent }: ShadowParts,
+): OpenedShadow | undefined {
+  const { shadowPolicy, signedIdentityDefault: reading, index, indexDepth } = config
+  if (shadowPolicy === undefined) return undefined
+  const keeper = openSnapshotKeeper({ ...config, policy: shadowPolicy }, askTuf, onEvent)
+  let started: Promise<void> | undefined
+  const start = (): Promise<void> => {
+    // Told by onEvent already; the keeper goes on trying.
+    started ??= keeper.start().catch(() => {})
+    return started
+  }
+  const shadow = new Shadow({
+    judge: createJudge({
+      reading,
+      index,
+      indexDepth,
+      verdicts: new VerdictCache(VERDICTS),
+      admitted: new AdmittedDigests(ADMITTED),
+      signaturesOf,
+      manifestOf,
+    }),
+    snapshots: {
+      fresh: () => keeper.fresh(),
+      current: async () => {
+        await start()
+        return keeper.current()
+      },
+    },
+    lanes: LANES,
+    maxUnderWay: MAX_UNDER_WAY,
+    remember: REMEMBER,
+  })
+  return {
+    start: () => void start(),
+    compare: pull => shadow.compare(pull),
+    status: () => keeper.status(),
+    async close() {
+      keeper.close()
+      await Promise.race([shadow.close(), sleep(CLOSE_MS, undefined, { ref: false })])
+    },
+  }
+}
