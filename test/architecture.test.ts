@@ -55,7 +55,7 @@ const RULES: Readonly<Record<string, { readonly imports: readonly string[]; read
     uses: ['node:crypto', 'node:net', 'node:tls', 'iovalkey'],
   },
   observe: {
-    imports: ['trust', 'verdict', 'shared'],
+    imports: ['json', 'reference', 'trust', 'verdict', 'shared'],
     uses: ['node:crypto', 'node:fs', 'lru-cache', 'pino', 'prom-client'],
   },
   config: { imports: ['reference'], uses: ['node:fs', 'node:path', 'yaml', 'zod'] },

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { printClientConfig } from './client-config.ts'
 import { examineNode } from './doctor.ts'
 import { checkPolicy } from './policy-check.ts'
+import { replayAudit, type ReplayFlags } from './policy-replay.ts'
 import { listKeys } from './keys.ts'
 import { serve } from './serve.ts'
 import { EXIT, type Terminal } from './terminal.ts'
@@ -50,9 +51,8 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
       exitCode = await verifyImage(image, options.config, options.json === true ? 'json' : 'tree', terminal)
     })
 
-  program
-    .command('policy')
-    .description('work with policy.json files')
+  const policy = program.command('policy').description('work with policy.json files')
+  policy
     .command('check')
     .argument('<file>', 'policy.json (containers-policy.json(5))')
     .description('check a policy file: every error with its JSON path, line and column')
@@ -65,6 +65,21 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
           ? ({ keys: 'follow', configFile: options.config } as const)
           : ({ keys: 'ignore' } as const)
       exitCode = await checkPolicy(file, depth, terminal)
+    })
+
+  policy
+    .command('replay')
+    .description('judge the pulls of an audit log again under another policy, and print what would change')
+    .requiredOption('--audit <files...>', 'audit log (JSON lines); the oldest file first')
+    .requiredOption('--policy <file>', 'the policy.json to try: a path, or kbs:///… at the key broker')
+    .requiredOption(CONFIG_FLAG, CONFIG_HELP)
+    .addHelpText(
+      'after',
+      '\nExit code: 0 nothing would change, 1 something would, 2 something could not be judged again.' +
+        '\n\nExample:\n  sealgate policy replay --audit audit.jsonl.1 audit.jsonl --policy next.json --config sealgate.yaml',
+    )
+    .action(async (options: ReplayFlags) => {
+      exitCode = await replayAudit(options, terminal)
     })
 
   program

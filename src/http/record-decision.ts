@@ -44,6 +44,7 @@ export function recordDecision(
     code: decisionCode(decision),
     exception: enforced.action === 'serve' && enforced.because === 'exception' ? enforced.exception : undefined,
     signers: decision.outcome === 'accepted' ? decision.signers : [],
+    via: decision.outcome === 'accepted' && decision.via.by !== 'policy' ? decision.via : undefined,
     client: request.ip,
     user: request.user,
     durationMs: Math.round((performance.now() - begun) * 100) / 100,

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { randomBytes } from 'node:crypto'
 import type { Comparison } from '../verdict/comparison.ts'
-import type { Evaluation } from '../verdict/decision.ts'
+import type { AcceptedVia, Evaluation } from '../verdict/decision.ts'
 import type { Exception } from '../verdict/enforcement.ts'
 
 /** audited: served in audit mode though not accepted; excepted: let through by an exception though refused. */
@@ -19,6 +19,8 @@ export type DecisionRecord = {
   readonly code: string
   readonly exception: Exception | undefined
   readonly signers: readonly string[]
+  /** The other verdict that this one rests on, an index's or a tag's. */
+  readonly via: AcceptedVia | undefined
   readonly client: string
   /** Who was logged in; undefined where anybody may pull. */
   readonly user: string | undefined
