@@ -1,4 +1,4 @@
-import { appendFile, rename, stat } from 'node:fs/promises'
+import { openAuditFile, putAside, type AuditFile } from './audit-file.ts'
 
 export type AuditLogOptions = {
   readonly file: string
@@ -8,6 +8,8 @@ export type AuditLogOptions = {
   readonly keep: number
   /** Records that could not be written. `first` until a write succeeds again: the time to log it. */
   readonly onLost: (lost: { readonly records: number; readonly error: unknown; readonly first: boolean }) => void
+  /** How the file is opened; by default as it is on the disk. */
+  readonly open?: (file: string) => Promise<AuditFile>
 }
 
 const MAX_WAITING = 20_000
@@ -21,7 +23,6 @@ const FLUSH_MS = 50
 export class AuditLog {
   readonly #options: AuditLogOptions
   #waiting: object[] = []
-  #size: number | undefined
   #timer: NodeJS.Timeout | undefined
   #writing: Promise<void> = Promise.resolve()
   #failing = false
@@ -54,35 +55,38 @@ export class AuditLog {
 
   async #drain(): Promise<void> {
     while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0, MAX_BATCH)
+      let lines = this.#waiting.splice(0, MAX_BATCH).map(record => `${JSON.stringify(record)}\n`)
       try {
-        await this.#append(batch.map(record => `${JSON.stringify(record)}\n`).join(''))
+        while (lines.length > 0) lines = await this.#append(lines)
         this.#failing = false
       } catch (error) {
-        // The size is not known any more: part of the batch may be in the file.
-        this.#size = undefined
-        this.#lose(batch.length, error)
+        // Some of them may be in the file: counted is what was not surely written.
+        this.#lose(lines.length, error)
       }
     }
   }
 
-  async #append(text: string): Promise<void> {
-    const { file, maxBytes } = this.#options
-    const length = Buffer.byteLength(text)
-    this.#size ??= await sizeOf(file)
-    if (this.#size > 0 && this.#size + length > maxBytes) {
-      await this.#rotate()
-      this.#size = 0
+  /**
+   * Writes as many lines as one file holds, and gives back the rest. The file is opened anew each time, so that one that
+   * was moved, emptied or made writable again by somebody else is noticed.
+   */
+  async #append(lines: readonly string[]): Promise<string[]> {
+    const { file: path, maxBytes, keep, open = openAuditFile } = this.#options
+    const file = await open(path)
+    let rest: string[]
+    try {
+      const gap = file.endsWithLine ? '' : '\n'
+      const room = maxBytes - file.size - gap.length
+      const within = file.canMove ? linesWithin(lines, room) : lines.length
+      // A line that is longer than a whole file has one for itself.
+      const count = within === 0 && file.size === 0 ? 1 : within
+      if (count > 0) await file.append(gap + lines.slice(0, count).join(''))
+      rest = lines.slice(count)
+    } finally {
+      await file.close()
     }
-    // Opened anew for each batch, so that a file that was moved or made writable again is noticed.
-    await appendFile(file, text, { mode: 0o640 })
-    this.#size += length
-  }
-
-  async #rotate(): Promise<void> {
-    const { file, keep } = this.#options
-    for (let n = keep - 1; n >= 1; n -= 1) await renameIfThere(`${file}.${n}`, `${file}.${n + 1}`)
-    await renameIfThere(file, `${file}.1`)
+    if (rest.length > 0) await putAside(path, keep)
+    return rest
   }
 
   #lose(records: number, error: unknown): void {
@@ -92,23 +96,9 @@ export class AuditLog {
   }
 }
 
-async function sizeOf(file: string): Promise<number> {
-  try {
-    return (await stat(file)).size
-  } catch (error) {
-    if (isMissing(error)) return 0
-    throw error
-  }
-}
-
-async function renameIfThere(from: string, to: string): Promise<void> {
-  try {
-    await rename(from, to)
-  } catch (error) {
-    if (!isMissing(error)) throw error
-  }
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
+/** How many of the lines, from the first one on, have no more than so many bytes together. */
+function linesWithin(lines: readonly string[], bytes: number): number {
+  let room = bytes
+  const first = lines.findIndex(line => (room -= Buffer.byteLength(line)) < 0)
+  return first === -1 ? lines.length : first
 }
