@@ -15,7 +15,7 @@ import { openFront } from './assembly/open-front.ts'
 import { openObservers } from './assembly/open-observers.ts'
 import { openShared } from './assembly/open-shared.ts'
 import { openShadow, type OpenedShadow } from './assembly/open-shadow.ts'
-import { openSnapshotKeeper } from './assembly/open-snapshot-keeper.ts'
+import { openSnapshotKeeper, type KeeperParts } from './assembly/open-snapshot-keeper.ts'
 import { openTuf } from './assembly/open-tuf.ts'
 import { openTls, type Tls } from './assembly/open-tls.ts'
 import type { SnapshotKeeper } from './trust/snapshot-keeper.ts'
@@ -72,15 +72,21 @@ const MS = 1000
 export async function createEngine(
   config: Config,
   logger: Logger,
-  metrics?: Pick<Metrics, 'upstream' | 'policyLoad' | 'shadowPolicyLoad'>,
+  metrics?: Pick<Metrics, 'upstream' | 'policyLoad' | 'shadowPolicyLoad' | 'brokerAsked'>,
   shared?: SharedMemory,
 ): Promise<Engine> {
   const upstreams = openUpstreams(await upstreamPlaces(config.registries), request => metrics?.upstream(request))
   const lookaside = config.lookaside === undefined ? NO_LOOKASIDE : await loadRegistriesD(config.lookaside)
   const tuf = config.tuf && (await openTuf(config.tuf))
-  const snapshots = openSnapshotKeeper(config, tuf?.ask, event => {
-    metrics?.policyLoad(event.type)
-    logKeeperEvent(logger, event)
+  const askTuf = tuf?.ask
+  const onAsked: KeeperParts['onAsked'] = ask => metrics?.brokerAsked(ask)
+  const snapshots = openSnapshotKeeper(config, {
+    askTuf,
+    onAsked,
+    onEvent: event => {
+      metrics?.policyLoad(event.type)
+      logKeeperEvent(logger, event)
+    },
   })
   const manifests = new ManifestStore({
     fetch: async (repository, reference, signal) =>
@@ -112,7 +118,8 @@ export async function createEngine(
   const shadow = openShadow(config, {
     signaturesOf: lookUps.second,
     manifestOf,
-    askTuf: tuf?.ask,
+    askTuf,
+    onAsked,
     onEvent: event => {
       metrics?.shadowPolicyLoad(event.type)
       logShadowEvent(logger, event)
@@ -160,6 +167,7 @@ export async function createGate(config: Config, logger: Logger): Promise<Gate> 
   const tls = await openTls(config.tls, logger)
   const slots = new Slots(config.limits.pulls)
   const observers = openObservers(config, logger, {
+    brokerKind: config.keyBroker?.kind,
     pullsUnderWay: () => slots.taken,
     snapshotAgeMs: () => engine.snapshots.status().ageMs,
     staleMaterials: () => engine.snapshots.status().stale.length,

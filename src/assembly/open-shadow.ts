@@ -1,12 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config/config.ts'
-import type { AskTuf } from '../trust/load-snapshot.ts'
-import type { KeeperEvent, KeeperStatus } from '../trust/snapshot-keeper.ts'
+import type { KeeperStatus } from '../trust/snapshot-keeper.ts'
 import { createJudge, type JudgeOptions } from '../verdict/judge.ts'
 import { AdmittedDigests } from '../verdict/admitted-digests.ts'
 import { Shadow, type ShadowedPull, type ShadowResult } from '../verdict/shadow.ts'
 import { VerdictCache } from '../verdict/verdict-cache.ts'
-import { openSnapshotKeeper } from './open-snapshot-keeper.ts'
+import { openSnapshotKeeper, type KeeperParts } from './open-snapshot-keeper.ts'
 
 export type OpenedShadow = {
   /** Begins to load the shadow policy; what goes wrong is told by `onEvent`, and nothing waits for it. */
@@ -17,10 +16,7 @@ export type OpenedShadow = {
   readonly close: () => Promise<void>
 }
 
-export type ShadowParts = Pick<JudgeOptions, 'signaturesOf' | 'manifestOf'> & {
-  readonly askTuf: AskTuf | undefined
-  readonly onEvent: (event: KeeperEvent) => void
-}
+export type ShadowParts = Pick<JudgeOptions, 'signaturesOf' | 'manifestOf'> & KeeperParts
 
 const LANES = { running: 4, waiting: 256, waitMs: 30_000 } as const
 const MAX_UNDER_WAY = 5000
@@ -34,11 +30,11 @@ const ADMITTED = { maxEntries: 50_000, ttlMs: 24 * 3600 * SECOND_MS } as const
 /** The second policy of the configuration, with a judge of its own; undefined where there is none. @throws ConfigError */
 export function openShadow(
   config: Config,
-  { signaturesOf, manifestOf, askTuf, onEvent }: ShadowParts,
+  { signaturesOf, manifestOf, ...parts }: ShadowParts,
 ): OpenedShadow | undefined {
   const { shadowPolicy, signedIdentityDefault: reading, index, indexDepth } = config
   if (shadowPolicy === undefined) return undefined
-  const keeper = openSnapshotKeeper({ ...config, policy: shadowPolicy }, askTuf, onEvent)
+  const keeper = openSnapshotKeeper({ ...config, policy: shadowPolicy }, parts)
   let started: Promise<void> | undefined
   const start = (): Promise<void> => {
     // Told by onEvent already; the keeper goes on trying.

@@ -7,6 +7,7 @@ export type Metrics = {
   readonly decision: (decision: MeasuredDecision) => void
   readonly upstream: (request: { readonly host: string; readonly outcome: string; readonly seconds: number }) => void
   readonly policyLoad: (outcome: 'loaded' | 'stale' | 'failed') => void
+  readonly brokerAsked: (ask: { readonly outcome: string; readonly seconds: number }) => void
   readonly shadowPolicyLoad: (outcome: 'loaded' | 'stale' | 'failed') => void
   /** A comparison that was made and not remembered. */
   readonly shadowCompared: (comparison: MeasuredComparison) => void
@@ -37,6 +38,8 @@ export type MeasuredComparison = {
 type Outcome = 'accepted' | 'refused' | 'undecided'
 
 export type MetricsSources = {
+  /** Which kind of key broker is configured, if any. */
+  readonly brokerKind: string | undefined
   readonly pullsUnderWay: () => number
   /** undefined while there is no snapshot. */
   readonly snapshotAgeMs: () => number | undefined
@@ -82,6 +85,18 @@ export function createMetrics(sources: MetricsSources): PrometheusMetrics {
     name: 'sealgate_policy_loads_total',
     help: 'Changes of policy and keys from files, the key broker or TUF; failed and stale ones leave the last good in force.',
     labelNames: ['outcome'],
+    registers,
+  })
+  const misses = new Counter({
+    name: 'sealgate_cache_misses_total',
+    help: 'Verdicts that had to be made.',
+    registers,
+  })
+  const brokers = new Histogram({
+    name: 'sealgate_broker_seconds',
+    help: 'Questions to the key broker by its kind and the outcome: given, or why not.',
+    labelNames: ['kind', 'outcome'],
+    buckets: BUCKETS,
     registers,
   })
   const shadowLoads = new Counter({
@@ -145,12 +160,16 @@ export function createMetrics(sources: MetricsSources): PrometheusMetrics {
       verdicts.inc({ verdict, scope: scopeLabel(scope), reason: code })
       latency.observe({ cache }, durationMs / 1000)
       if (cache === 'hit') hits.inc()
+      else misses.inc()
     },
     upstream({ host, outcome, seconds }) {
       upstreams.observe({ host, outcome }, seconds)
     },
     policyLoad(outcome) {
       loads.inc({ outcome })
+    },
+    brokerAsked({ outcome, seconds }) {
+      brokers.observe({ kind: sources.brokerKind ?? 'none', outcome }, seconds)
     },
     shadowPolicyLoad(outcome) {
       shadowLoads.inc({ outcome })

@@ -62,6 +62,8 @@ t.test("the issue's example: the policy on disk, its keyPath not; the cosign key
     gate.registry.put('unsigned', imageOf('unsigned'), '1')
     t.equal((await gate.pull('test/manifests/1')).status, 200, name)
     t.equal((await gate.pull('unsigned/manifests/1')).status, 403)
+    const metrics = (await get(`${gate.adminUrl}/metrics`)).body.toString()
+    t.match(metrics, /sealgate_broker_seconds_count\{kind="offline-fs",outcome="given"\} [1-9]/)
   }
 })
 

@@ -114,7 +114,13 @@ t.test('the limit, to the byte: a file that is just full stays, one byte more is
       )
       t.same(
         found,
-        files.map(digits => digits && [...digits].map(digit => line(Number(digit))).join('')),
+        files.map(
+          digits =>
+            digits &&
+            Array.from(digits)
+              .map(digit => line(Number(digit)))
+              .join(''),
+        ),
         `${it}, ${batched ? 'in one batch' : 'one by one'}`,
       )
     }

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { createMetrics } from '../../src/observe/metrics.ts'
 
-const sources = { pullsUnderWay: () => 3, snapshotAgeMs: () => 1500, staleMaterials: () => 1 }
+const sources = { brokerKind: 'cdh', pullsUnderWay: () => 3, snapshotAgeMs: () => 1500, staleMaterials: () => 1 }
 
 t.test('what is counted is shown', async t => {
   const metrics = createMetrics(sources)
