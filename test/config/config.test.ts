@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { parse } from 'yaml'
 import { parseConfig, parseListenAddress } from '../../src/config/config.ts'
-import { loadConfig } from '../../src/config/load-config.ts'
+import { loadConfig, withAbsolutePaths } from '../../src/config/load-config.ts'
 
 const base = { policy: 'policy.json', registries: { 'example.org': { layout: 'images' } } }
 
@@ -76,6 +76,8 @@ t.test('each problem names its setting', async t => {
     { change: { shared: { url: 'redis://h?db=1', hmacKeyFile: 'k' } }, says: /^shared\.url: expected nothing after/ },
     { change: { shared: { url: 'redis://h', hmacKeyFile: 'k', prefix: 'a b' } }, says: /^shared\.prefix: / },
     { change: { shared: { url: 'redis://h', hmacKeyFile: 'k', timeoutMs: 0 } }, says: /^shared\.timeoutMs: / },
+    { change: { shared: { url: 'redis://h', hmacKeyFile: 'k', ca: 'c' } }, says: /^shared\.ca: is for rediss/ },
+    { change: { shared: { url: 'redis://u@h', hmacKeyFile: 'k' } }, says: /^shared\.passwordFile: the user u needs/ },
   ]
   for (const { change, says } of table) {
     const problems = problemsOf(change)
@@ -95,11 +97,31 @@ t.test('the example configuration has every setting, and is valid', async t => {
   const text = readFileSync(file, 'utf8')
   const config = await loadConfig(file)
   // Commented out, because they need something that is not everywhere.
-  const optional = ['tls', 'keyBroker', 'tuf', 'lookaside', 'explainUrl', 'audit']
+  const optional = ['tls', 'keyBroker', 'tuf', 'lookaside', 'explainUrl', 'audit', 'shared']
   const shown = Object.keys(parse(text))
   for (const key of [...Object.keys(config), ...optional]) {
     t.ok(shown.includes(key) || text.includes(`# ${key}:`), `config/sealgate.yaml shows ${key}`)
   }
+})
+
+t.test('where replicas share, and its files beside the configuration', async t => {
+  const shared = {
+    url: 'rediss://gate@[::1]:6380/2',
+    hmacKeyFile: 'secret',
+    passwordFile: '/run/password',
+    ca: 'ca.pem',
+  }
+  const parsed = parseConfig({ ...base, shared })
+  t.ok(parsed.ok)
+  if (!parsed.ok) return
+  t.same(withAbsolutePaths(parsed.config, '/etc/sealgate').shared, {
+    url: { tls: true, host: '::1', port: 6380, username: 'gate', database: 2 },
+    hmacKeyFile: '/etc/sealgate/secret',
+    passwordFile: '/run/password',
+    ca: '/etc/sealgate/ca.pem',
+    prefix: 'sealgate:',
+    timeoutMs: 50,
+  })
 })
 
 t.test('addresses to listen on', async t => {
