@@ -10,9 +10,10 @@ import { registryRoutes } from './http/registry-routes.ts'
 import { Slots } from './http/slots.ts'
 import { Explanations } from './observe/decision-log.ts'
 import { logKeeperEvent, logShadowEvent, type Logger } from './observe/logger.ts'
-import type { Metrics } from './observe/metrics.ts'
+import { untraced } from './observe/tracing.ts'
 import { openFront } from './assembly/open-front.ts'
-import { openObservers } from './assembly/open-observers.ts'
+import { tracedParts } from './assembly/traced-parts.ts'
+import { openObservers, type EngineObservers } from './assembly/open-observers.ts'
 import { openShared } from './assembly/open-shared.ts'
 import { openShadow, type OpenedShadow } from './assembly/open-shadow.ts'
 import { openSnapshotKeeper, type KeeperParts } from './assembly/open-snapshot-keeper.ts'
@@ -72,9 +73,10 @@ const MS = 1000
 export async function createEngine(
   config: Config,
   logger: Logger,
-  metrics?: Pick<Metrics, 'upstream' | 'policyLoad' | 'shadowPolicyLoad' | 'brokerAsked'>,
+  metrics?: EngineObservers,
   shared?: SharedMemory,
 ): Promise<Engine> {
+  const around = metrics?.around ?? untraced
   const upstreams = openUpstreams(await upstreamPlaces(config.registries), request => metrics?.upstream(request))
   const lookaside = config.lookaside === undefined ? NO_LOOKASIDE : await loadRegistriesD(config.lookaside)
   const tuf = config.tuf && (await openTuf(config.tuf))
@@ -89,8 +91,8 @@ export async function createEngine(
     },
   })
   const manifests = new ManifestStore({
-    fetch: async (repository, reference, signal) =>
-      upstreams.forHost(repository.host)?.manifest(repository, reference, signal),
+    fetch: (repository, reference, signal) =>
+      around('manifest', async () => upstreams.forHost(repository.host)?.manifest(repository, reference, signal)),
     maxBytes: config.cache.manifestBytes,
     tagMs: config.cache.tags * MS,
     digestMs: DIGEST_MS,
@@ -102,7 +104,7 @@ export async function createEngine(
     refusedMs: config.cache.refused * MS,
   })
   const admitted = new AdmittedDigests({ maxEntries: MAX_ADMITTED_DIGESTS, ttlMs: ADMITTED_MS })
-  const signaturesOf = signatureFinder({
+  const find = signatureFinder({
     sourceFor: repository => {
       const upstream = upstreams.forHost(repository.host)
       return upstream && signatureSourceOf(upstream)
@@ -112,6 +114,10 @@ export async function createEngine(
     limits: { maxSignatures: config.limits.signatures, maxSignatureBytes: config.limits.signatureBytes },
     timeoutMs: config.limits.verdictSeconds * MS,
   })
+  const signaturesOf: JudgeOptions['signaturesOf'] = (reference, manifest) => {
+    const look = find(reference, manifest)
+    return kind => around('signatures', () => look(kind))
+  }
   const manifestOf: JudgeOptions['manifestOf'] = (repository, digest) =>
     manifests.get({ by: 'digest', repository, digest })
   const lookUps = sharedLookUps(signaturesOf)
@@ -133,6 +139,7 @@ export async function createEngine(
     admitted,
     signaturesOf: shadow === undefined ? signaturesOf : lookUps.first,
     manifestOf,
+    verifying: work => around('verification', work),
   })
   const judge =
     shared === undefined
@@ -166,14 +173,14 @@ export async function createGate(config: Config, logger: Logger): Promise<Gate> 
   const front = await openFront(config, logger)
   const tls = await openTls(config.tls, logger)
   const slots = new Slots(config.limits.pulls)
-  const observers = openObservers(config, logger, {
+  const observers = await openObservers(config, logger, {
     brokerKind: config.keyBroker?.kind,
     pullsUnderWay: () => slots.taken,
     snapshotAgeMs: () => engine.snapshots.status().ageMs,
     staleMaterials: () => engine.snapshots.status().stale.length,
   })
   const shared = config.shared && (await openShared(config, config.shared, logger, observers.metrics))
-  const engine = await createEngine(config, logger, observers.metrics, shared?.memory)
+  const engine = await createEngine(config, logger, observers.engine, shared?.memory)
   for (const [host, place] of config.registries) {
     if (!('layout' in place) && place.push === 'passthrough') {
       logger.warn({ registry: host }, 'push: passthrough is not in this version: pushes are answered 405')
@@ -194,10 +201,9 @@ export async function createGate(config: Config, logger: Logger): Promise<Gate> 
     front,
     onInternalError,
     gate: {
-      snapshots: engine.snapshots,
+      ...tracedParts(engine, observers.tracing),
       upstreams: engine.upstreams,
       manifests: engine.manifests,
-      judge: engine.judge,
       verdictMs: config.limits.verdictSeconds * MS,
       headOnRefusal: config.headOnRefusal,
       slots,
@@ -208,7 +214,6 @@ export async function createGate(config: Config, logger: Logger): Promise<Gate> 
       explanations,
       explainUrl: config.explainUrl ?? `http://${formatAddress(config.admin)}`,
       listMs: LIST_MS,
-      compareWithShadow: engine.shadow?.compare,
       onDecision: observers.onDecision,
       onBlobSent: bytes => observers.metrics.blobBytes(bytes),
       onBlobStopped(reason, error, what) {

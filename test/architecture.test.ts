@@ -56,7 +56,19 @@ const RULES: Readonly<Record<string, { readonly imports: readonly string[]; read
   },
   observe: {
     imports: ['json', 'reference', 'trust', 'verdict', 'shared'],
-    uses: ['node:crypto', 'node:fs', 'lru-cache', 'pino', 'prom-client'],
+    uses: [
+      'node:async_hooks',
+      'node:crypto',
+      'node:fs',
+      'node:timers',
+      'lru-cache',
+      'pino',
+      'prom-client',
+      '@opentelemetry/api',
+      '@opentelemetry/exporter-trace-otlp-http',
+      '@opentelemetry/resources',
+      '@opentelemetry/sdk-trace',
+    ],
   },
   config: { imports: ['reference'], uses: ['node:fs', 'node:path', 'yaml', 'zod'] },
   nodes: { imports: ['json', 'reference'], uses: ['smol-toml', 'yaml'] },
@@ -132,4 +144,14 @@ t.test('a folder uses the packages it was given, and the pure ones do no IO', as
     t.ok(allowed, `${file} uses ${target}`)
     if (PURE.has(folder)) t.notMatch(target, IO, `${file} does IO`)
   }
+})
+
+t.test('OpenTelemetry is loaded where traces are configured, and nowhere else', async t => {
+  const users = imports.filter(({ target }) => target.startsWith('@opentelemetry/')).map(({ file }) => file)
+  t.same([...new Set(users)], ['observe/otel-tracing.ts'])
+  t.same(
+    imports.filter(({ target }) => target === 'observe/otel-tracing.ts'),
+    [],
+    'by a dynamic import alone',
+  )
 })

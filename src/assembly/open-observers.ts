@@ -6,10 +6,23 @@ import { logDecision, logDifference, type Logger } from '../observe/logger.ts'
 import { createMetrics, type MetricsSources, type PrometheusMetrics } from '../observe/metrics.ts'
 import { lapsedExceptions } from '../verdict/enforcement.ts'
 import { createEnforcer, type Enforcer } from '../verdict/enforcer.ts'
+import type { ObserveRequest } from '../upstream/measured-upstream.ts'
+import { openTracing } from './open-tracing.ts'
+import { untraced, type Around, type Tracing } from '../observe/tracing.ts'
 import type { ShadowResult } from '../verdict/shadow.ts'
+
+/** What `createEngine` tells: measured, and traced where there are traces. */
+export type EngineObservers = Pick<PrometheusMetrics, 'policyLoad' | 'shadowPolicyLoad' | 'brokerAsked'> & {
+  readonly upstream: ObserveRequest
+  readonly around: Around
+}
 
 export type Observers = {
   readonly metrics: PrometheusMetrics
+  /** What the engine tells of itself. */
+  readonly engine: EngineObservers
+  /** undefined where there are no traces. */
+  readonly tracing: Tracing | undefined
   readonly enforce: Enforcer
   /** Logs, counts and keeps a decision, and what the shadow policy says of it as soon as that is known. */
   readonly onDecision: RecordDependencies['onDecision']
@@ -18,8 +31,9 @@ export type Observers = {
 }
 
 /** Modes and exceptions, and everybody who is told of a decision. Warns about exceptions that have lapsed. */
-export function openObservers(config: Config, logger: Logger, sources: MetricsSources): Observers {
+export async function openObservers(config: Config, logger: Logger, sources: MetricsSources): Promise<Observers> {
   const metrics = createMetrics(sources)
+  const tracing = await openTracing(config.tracing, spans => metrics.spansLost(spans))
   const audit =
     config.audit &&
     new AuditLog({
@@ -37,10 +51,13 @@ export function openObservers(config: Config, logger: Logger, sources: MetricsSo
   const waiting = new Set<Promise<void>>()
   return {
     metrics,
+    engine: engineObservers(metrics, tracing, config.keyBroker?.kind ?? 'none'),
+    tracing,
     enforce: createEnforcer({ mode, modes, exceptions }, () => new Date()),
     onDecision(record, evaluation, shadow) {
       logDecision(logger, record)
       metrics.decision(record)
+      tracing?.decided(record)
       const kept = { time: new Date(), ...record, snapshotId: evaluation.snapshotId, evaluation }
       if (shadow === undefined) return audit?.write(kept)
       // One record a decision: it waits for the shadow, which is bounded in number and time.
@@ -50,6 +67,7 @@ export function openObservers(config: Config, logger: Logger, sources: MetricsSo
     async close() {
       await Promise.all(waiting)
       await audit?.close()
+      await tracing?.close()
     },
   }
 
@@ -70,6 +88,26 @@ export function openObservers(config: Config, logger: Logger, sources: MetricsSo
     const { verdict, code } = comparison
     metrics.shadowCompared({ verdict: outcomeOf(record), shadow: verdict, code })
     if (comparison.differs) logDifference(logger, record, comparison)
+  }
+}
+
+function engineObservers(
+  metrics: PrometheusMetrics,
+  tracing: Tracing | undefined,
+  brokerKind: string,
+): EngineObservers {
+  if (tracing === undefined) return { ...metrics, around: untraced }
+  return {
+    ...metrics,
+    around: tracing.around,
+    upstream(request) {
+      metrics.upstream(request)
+      tracing.asked({ whom: 'upstream', name: request.host, ...request })
+    },
+    brokerAsked(ask) {
+      metrics.brokerAsked(ask)
+      tracing.asked({ whom: 'keybroker', operation: 'get', name: brokerKind, ...ask })
+    },
   }
 }
 

@@ -63,7 +63,7 @@ const keyBroker = z.strictObject({
   resources: z.record(z.string(), z.string().min(1)).default({}),
 })
 
-const mirrorUrl = z.string().transform((text, context) => {
+const plainUrl = z.string().transform((text, context) => {
   const url = URL.parse(text)
   const isPlain = url !== null && url.search === '' && url.hash === '' && url.username === '' && url.password === ''
   if (isPlain && ['http:', 'https:'].includes(url.protocol)) return url
@@ -73,7 +73,7 @@ const mirrorUrl = z.string().transform((text, context) => {
 
 /** A TUF repository that trusted roots come from; the policy names its targets: `tuf:trusted_root.json`. */
 const tuf = z.strictObject({
-  mirror: mirrorUrl,
+  mirror: plainUrl,
   /** The root.json that everything else is verified by. */
   root: z.string().min(1),
   /** A directory of Sealgate's own: what was verified last, so that nothing older is taken. */
@@ -185,6 +185,17 @@ const configSchema = z.strictObject({
       file: z.string().min(1),
       maxBytes: bytes.default(100 * 1024 * 1024),
       keep: z.number().int().min(1).max(1000).default(10),
+    })
+    .optional(),
+  /** A trace per pull, sent as OTLP over HTTP (JSON). */
+  tracing: z
+    .strictObject({
+      endpoint: plainUrl,
+      /** Of pulls: 1 is all of them. */
+      sampleRatio: z.number().min(0).max(1).default(1),
+      serviceName: z.string().min(1).max(100).default('sealgate'),
+      /** Whether the traceparent of clients is taken, and with it their word on sampling. */
+      acceptTraceparent: z.boolean().default(false),
     })
     .optional(),
   log: z.enum(['silent', 'error', 'warn', 'info', 'debug']).default('info'),

@@ -1,4 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Tracing } from '../observe/tracing.ts'
+import { isDigest } from '../reference/digest.ts'
+import { repositoryName } from '../reference/repository.ts'
 import type { Manifest } from '../manifest/manifest.ts'
 import { formatReference, type ImageReference } from '../reference/image-reference.ts'
 import type { Enforced } from '../verdict/enforcement.ts'
@@ -23,6 +26,8 @@ export type ManifestDependencies = PullDependencies &
     /** `http://127.0.0.1:5001`; the id follows after /explain/. */
     readonly explainUrl: string
     readonly enforce: Enforcer
+    /** Goes around each pull where there are traces. */
+    readonly tracePull: Tracing['pull'] | undefined
     readonly onInternalError: (error: unknown, what: string) => void
   }
 
@@ -32,6 +37,25 @@ const UNDECIDED_RETRY_SECONDS = 5
 
 /** GET and HEAD of a manifest: the whole judgement, then the very bytes it was made on, or the reason why not. */
 export async function answerManifest(
+  parsed: ManifestRequest,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  gate: ManifestDependencies,
+): Promise<FastifyReply> {
+  const answering = (): Promise<FastifyReply> => answerPull(parsed, request, reply, gate)
+  if (gate.tracePull === undefined) return answering()
+  const { traceparent } = request.headers
+  const start = {
+    method: request.method,
+    repository: repositoryName(parsed.target.repository),
+    by: isDigest(parsed.reference) ? 'digest' : 'tag',
+    untrustedTraceparent: typeof traceparent === 'string' ? traceparent : undefined,
+    statusCode: () => reply.statusCode,
+  } as const
+  return gate.tracePull(start, answering)
+}
+
+async function answerPull(
   parsed: ManifestRequest,
   request: FastifyRequest,
   reply: FastifyReply,

@@ -12,6 +12,7 @@ export type Metrics = {
   /** A comparison that was made and not remembered. */
   readonly shadowCompared: (comparison: MeasuredComparison) => void
   readonly shadowSkipped: (why: 'busy' | 'unavailable' | 'failed') => void
+  readonly spansLost: (spans: number) => void
   readonly auditLost: (records: number) => void
   readonly blobBytes: (bytes: number) => void
   readonly blobStopped: (reason: 'manifest' | 'digest' | 'broken') => void
@@ -117,6 +118,11 @@ export function createMetrics(sources: MetricsSources): PrometheusMetrics {
     labelNames: ['reason'],
     registers,
   })
+  const spansLost = new Counter({
+    name: 'sealgate_trace_spans_lost_total',
+    help: 'Spans that the collector of traces did not take.',
+    registers,
+  })
   const lost = new Counter({
     name: 'sealgate_audit_records_lost_total',
     help: 'Records that could not be written to the audit log.',
@@ -179,6 +185,9 @@ export function createMetrics(sources: MetricsSources): PrometheusMetrics {
     },
     shadowSkipped(why) {
       unshadowed.inc({ reason: why })
+    },
+    spansLost(spans) {
+      spansLost.inc(spans)
     },
     auditLost(records) {
       lost.inc(records)

@@ -4,15 +4,17 @@ import { UpstreamError } from './upstream-error.ts'
 /** `outcome` is found, absent, failed or the code of an UpstreamError. */
 export type ObserveRequest = (request: {
   readonly host: string
+  readonly operation: keyof Upstream
   readonly outcome: string
   readonly seconds: number
 }) => void
 
 /** An upstream that tells how each request went: the time to the answer, not that of a blob's bytes. */
 export function measuredUpstream(upstream: Upstream, host: string, observe: ObserveRequest): Upstream {
-  async function measure<T>(request: Promise<T>): Promise<T> {
+  async function measure<T>(operation: keyof Upstream, request: Promise<T>): Promise<T> {
     const begun = performance.now()
-    const tell = (outcome: string): void => observe({ host, outcome, seconds: (performance.now() - begun) / 1000 })
+    const tell = (outcome: string): void =>
+      observe({ host, operation, outcome, seconds: (performance.now() - begun) / 1000 })
     try {
       const answer = await request
       tell(answer === undefined ? 'absent' : 'found')
@@ -23,12 +25,12 @@ export function measuredUpstream(upstream: Upstream, host: string, observe: Obse
     }
   }
   return {
-    manifest: (...args) => measure(upstream.manifest(...args)),
-    blob: (...args) => measure(upstream.blob(...args)),
-    openBlob: (...args) => measure(upstream.openBlob(...args)),
-    tags: (...args) => measure(upstream.tags(...args)),
-    referrers: (...args) => measure(upstream.referrers(...args)),
-    signatureList: (...args) => measure(upstream.signatureList(...args)),
+    manifest: (...args) => measure('manifest', upstream.manifest(...args)),
+    blob: (...args) => measure('blob', upstream.blob(...args)),
+    openBlob: (...args) => measure('openBlob', upstream.openBlob(...args)),
+    tags: (...args) => measure('tags', upstream.tags(...args)),
+    referrers: (...args) => measure('referrers', upstream.referrers(...args)),
+    signatureList: (...args) => measure('signatureList', upstream.signatureList(...args)),
     close: () => upstream.close(),
   }
 }

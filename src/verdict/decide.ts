@@ -27,7 +27,11 @@ export type DecideInput = {
   /** Finds what is attached to the manifest; asked at most once per kind, and only if some requirement needs it. */
   readonly find: FindSignatures
   readonly now: Date
+  /** Goes around the checking of what was found, for those who take its time. */
+  readonly verifying: Verifying
 }
+
+export type Verifying = <T>(work: () => Promise<T>) => Promise<T>
 
 /** Which signatures a requirement may be met by: cosign's and sigstore's, or simple signing's. */
 export type SignatureKind = 'sigstore' | 'simple-signing'
@@ -91,8 +95,10 @@ async function evaluate(requirement: Requirement, input: DecideInput): Promise<E
       if (trust.by === 'unbuilt')
         return plain(words, 'unmet', `falls under ${trust.what}, which this version cannot verify`)
       const found = await input.find(requirement.type === 'signedBy' ? 'simple-signing' : 'sigstore')
-      const results = await Promise.all(
-        found.signatures.map(signature => judgeSignature(signature, requirement.signedIdentity, trust, input)),
+      const results = await input.verifying(() =>
+        Promise.all(
+          found.signatures.map(signature => judgeSignature(signature, requirement.signedIdentity, trust, input)),
+        ),
       )
       return conclude(words, found, results)
     }

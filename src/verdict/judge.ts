@@ -7,7 +7,7 @@ import type { Repository } from '../reference/repository.ts'
 import type { Snapshot } from '../trust/snapshot.ts'
 import { earliest } from './good-until.ts'
 import type { AdmittedDigests, Grounds } from './admitted-digests.ts'
-import { decide, type FindSignatures } from './decide.ts'
+import { decide, type FindSignatures, type Verifying } from './decide.ts'
 import { UndecidedError, type Accepted, type AcceptedVia, type Decision, type Evaluation } from './decision.ts'
 import type { CachedDecision, VerdictCache } from './verdict-cache.ts'
 
@@ -22,6 +22,8 @@ export type JudgeOptions = {
   readonly signaturesOf: (reference: ImageReference, manifest: Manifest) => FindSignatures
   /** A manifest of the repository by digest; undefined where the upstream has none. Throws where it can't be had. */
   readonly manifestOf: (repository: Repository, digest: Digest) => Promise<Manifest | undefined>
+  /** Goes around the checking of signatures, for those who take its time. */
+  readonly verifying?: Verifying
 }
 
 export type JudgeInput = {
@@ -48,7 +50,7 @@ const COSIGN_TAG = /^sha(?:256-[0-9a-f]{64}|512-[0-9a-f]{128})\.(?:sig|att|sbom)
  * tag was said to be), what cannot be run at all, and the indexes whose children are judged one by one.
  */
 export function createJudge(options: JudgeOptions): Judge {
-  const { verdicts, admitted } = options
+  const { verdicts, admitted, verifying = plainly } = options
 
   function settled({ reference, manifest, snapshot, client }: JudgeInput): Decision | undefined {
     const { policy } = snapshot
@@ -81,7 +83,15 @@ export function createJudge(options: JudgeOptions): Judge {
   async function decideOne(input: JudgeInput): Promise<Decision> {
     const { reference, manifest, snapshot } = input
     const find = memoised(options.signaturesOf(reference, manifest))
-    const decision = await decide({ reference, manifest, snapshot, reading: options.reading, find, now: new Date() })
+    const decision = await decide({
+      reference,
+      manifest,
+      snapshot,
+      reading: options.reading,
+      find,
+      now: new Date(),
+      verifying,
+    })
     if (decision.outcome === 'accepted' || manifest.kind === 'image' || options.index === 'covers') return decision
     return decideChildren(input, manifest, decision.evaluation, decision.reason)
   }
@@ -102,7 +112,15 @@ export function createJudge(options: JudgeOptions): Judge {
       const manifest = await options.manifestOf(reference.repository, digest)
       if (manifest === undefined) throw new UndecidedError(`its child ${digest} is missing upstream`, own, {})
       const find = memoised(options.signaturesOf(reference, manifest))
-      let child = await decide({ reference, manifest, snapshot, reading: options.reading, find, now: new Date() })
+      let child = await decide({
+        reference,
+        manifest,
+        snapshot,
+        reading: options.reading,
+        find,
+        now: new Date(),
+        verifying,
+      })
       if (child.outcome === 'refused' && manifest.kind === 'index') {
         child = await decideChildren({ ...input, manifest }, manifest, child.evaluation, child.reason, depth + 1)
       }
@@ -183,3 +201,5 @@ function memoised(find: FindSignatures): FindSignatures {
     return known
   }
 }
+
+const plainly: Verifying = work => work()

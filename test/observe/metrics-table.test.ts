@@ -33,6 +33,7 @@ async function printed(): Promise<readonly Row[]> {
   metrics.shadowCompared({ verdict: 'accepted', shadow: 'refused', code: 'reject' })
   metrics.shadowSkipped('busy')
   metrics.auditLost(1)
+  metrics.spansLost(1)
   metrics.blobBytes(1)
   metrics.blobStopped('digest')
   metrics.shared({ type: 'look', outcome: 'hit', ms: 1 })
