@@ -36,14 +36,13 @@ type ManifestRequest = Extract<RegistryRequest, { kind: 'manifest' }>
 const UNDECIDED_RETRY_SECONDS = 5
 
 /** GET and HEAD of a manifest: the whole judgement, then the very bytes it was made on, or the reason why not. */
-export async function answerManifest(
+export function answerManifest(
   parsed: ManifestRequest,
   request: FastifyRequest,
   reply: FastifyReply,
   gate: ManifestDependencies,
 ): Promise<FastifyReply> {
-  const answering = (): Promise<FastifyReply> => answerPull(parsed, request, reply, gate)
-  if (gate.tracePull === undefined) return answering()
+  if (gate.tracePull === undefined) return answerPull(parsed, request, reply, gate)
   const { traceparent } = request.headers
   const start = {
     method: request.method,
@@ -52,7 +51,7 @@ export async function answerManifest(
     untrustedTraceparent: typeof traceparent === 'string' ? traceparent : undefined,
     statusCode: () => reply.statusCode,
   } as const
-  return gate.tracePull(start, answering)
+  return gate.tracePull(start, () => answerPull(parsed, request, reply, gate))
 }
 
 async function answerPull(

@@ -111,6 +111,31 @@ t.test('a change of the policy is asked for within the pull that met it: policy,
   t.match(asked?.attributes, { 'sealgate.broker': 'offline-fs', 'sealgate.outcome': 'given' })
 })
 
+t.test("the shadow policy's work is in no trace: the client did not wait for it", async t => {
+  const { url, spans } = await startOtlpReceiver(t)
+  const shadowPolicy = join(t.testdir({}), 'shadow.json')
+  const { registry, signer, pull, gate, adminUrl } = await scene(t, {
+    policy: keyPath => {
+      writeFileSync(shadowPolicy, JSON.stringify(signedPolicy(keyPath)))
+      return { default: [{ type: 'insecureAcceptAnything' }] }
+    },
+    config: { tracing: { endpoint: url }, shadowPolicy },
+  })
+  registry.putSigned('signed', '1', signer, 'example.org')
+  t.equal((await pull('signed/manifests/1')).status, 200)
+  const compared = async (): Promise<boolean> =>
+    /sealgate_shadow_verdicts_total\{/.test((await get(`${adminUrl}/metrics`)).body.toString())
+  for (let n = 0; n < 200 && !(await compared()); n += 1) await new Promise(resolve => setTimeout(resolve, 25))
+  await gate.close()
+  t.same(
+    spans
+      .map(({ name }) => name)
+      .filter(name => name !== 'policy')
+      .sort(),
+    ['manifest', 'pull', 'upstream.manifest', 'verdict'],
+  )
+})
+
 t.test('failures are marked, and nothing that is secret or free text is sent', async t => {
   const { url, spans, text } = await startOtlpReceiver(t)
   const { registry, pull, gate } = await scene(t, { config: { tracing: { endpoint: url } } })
