@@ -268,6 +268,37 @@ t.test('timestamps of cosign 2, asked for', { skip: missing ?? false, timeout: 6
   }
 })
 
+t.test('an envelope in each kind of log entry', { skip: missing ?? false, timeout: 120_000 }, async t => {
+  if (cosign2 === undefined || cosign3 === undefined) throw new Error('skipped')
+  const workshop = await openWorkshop(t)
+  const { registry, host, root } = workshop
+  const table: readonly (EntryOptions & { readonly cosign: readonly [Verdict, Verdict] })[] = [
+    { kind: 'dsse 0.0.1', with: 'both', cosign: ['accepts', 'accepts'] },
+    { kind: 'dsse 0.0.1', with: 'proof', cosign: ['accepts', 'accepts'] },
+    { kind: 'intoto 0.0.2', with: 'both', cosign: ['accepts', 'accepts'] },
+    { kind: 'hashedrekord 0.0.1', with: 'both', cosign: ['accepts', 'refuses'] },
+    { kind: 'hashedrekord 0.0.2', with: 'proof', cosign: ['accepts', 'accepts'] },
+    { kind: 'dsse 0.0.2', with: 'proof', cosign: ['accepts', 'refuses'] },
+  ]
+  for (const [index, { cosign, ...entry }] of table.entries()) {
+    const repository = `kind-${index}`
+    const image = registry.put(repository, imageOf(repository), '1')
+    const leaf = leafWith()
+    const bytes = await makeBundle({
+      by: { keys: leaf.keys, certificate: leaf },
+      statement: statementAbout(image.digest),
+      entries: [{ integratedAt: signedAt, ...entry }],
+      timestamps: async signature => [await tsa.stamp(signature, signedAt)],
+    })
+    registry.put(repository, bundleManifest(bytes, image))
+    const args = ['--new-bundle-format', '--use-signed-timestamps', ...identity(root), `${host}/${repository}:1`]
+    const it = `${entry.kind}, ${entry.with}`
+    t.equal(await cosignVerdict(cosign2, args), cosign[0], `cosign 2: ${it}`)
+    t.equal(await cosignVerdict(cosign3, args), cosign[1], `cosign 3: ${it}`)
+    t.equal(await gateVerdict(workshop, repository), 'accepts', `gate: ${it}`)
+  }
+})
+
 t.test('what each version of cosign makes of the other’s', { skip: missing ?? false, timeout: 60_000 }, async t => {
   if (cosign2 === undefined || cosign3 === undefined) throw new Error('skipped')
   const workshop = await openWorkshop(t)
