@@ -11,18 +11,20 @@ const places = {
   podman: { variable: 'PODMAN', names: ['podman'] },
   skopeo: { variable: 'SKOPEO', names: ['skopeo'] },
   tar: { variable: 'TAR', names: ['tar'] },
+  conformance: { variable: 'OCI_CONFORMANCE', names: ['oci-conformance'] },
+  referrersRegistry: { variable: 'REFERRERS_REGISTRY', names: ['referrers-registry'] },
 } as const
 
 type ProgramName = keyof typeof places
 
-/** The programs that the suite works with, each with the path to run. */
-export type Programs = Readonly<Record<ProgramName, string>>
+/** The programs that a scene works with, each with the path to run. */
+export type Programs = Readonly<Record<Exclude<ProgramName, 'conformance' | 'referrersRegistry'>, string>>
 
 /** All programs, or in plain words what is missing (root too: dockerd and podman's vfs driver need it). */
 export function findPrograms(): { readonly programs: Programs } | { readonly missing: string } {
   const missing: string[] = []
   const need = (name: ProgramName): string => {
-    const path = find(name)
+    const path = findProgram(name)
     if (path === undefined) missing.push(name)
     return path ?? name
   }
@@ -40,7 +42,8 @@ export function findPrograms(): { readonly programs: Programs } | { readonly mis
   return missing.length === 0 ? { programs } : { missing: `needs ${missing.join(', ')}` }
 }
 
-function find(name: ProgramName): string | undefined {
+/** The path of one program, if it is there. */
+export function findProgram(name: ProgramName): string | undefined {
   const { variable, names } = places[name]
   const chosen = process.env[variable]
   if (chosen !== undefined && chosen !== '') return isProgram(chosen) ? chosen : undefined

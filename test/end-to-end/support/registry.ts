@@ -9,7 +9,7 @@ export interface Registry extends Server {
 }
 
 /** Starts Debian's docker-registry (distribution 2.8: no referrers API, so cosign 3 writes referrers tags) in `directory`. */
-export async function startRegistry(programs: Programs, directory: string): Promise<Registry> {
+export async function startRegistry(programs: Pick<Programs, 'registry'>, directory: string): Promise<Registry> {
   await mkdir(directory, { recursive: true })
   const host = `127.0.0.1:${await freePort()}`
   const configuration = {
@@ -24,6 +24,19 @@ export async function startRegistry(programs: Programs, directory: string): Prom
   const server = await startServer({
     program: programs.registry,
     args: ['serve', file],
+    logFile: join(directory, 'registry.log'),
+    isReady: async () => answers(`http://${host}/v2/`),
+  })
+  return { ...server, host }
+}
+
+/** Starts test/end-to-end/referrers-registry, in memory: go-containerregistry's own registry, with the referrers API. */
+export async function startReferrersRegistry(program: string, directory: string): Promise<Registry> {
+  await mkdir(directory, { recursive: true })
+  const host = `127.0.0.1:${await freePort()}`
+  const server = await startServer({
+    program,
+    args: [host],
     logFile: join(directory, 'registry.log'),
     isReady: async () => answers(`http://${host}/v2/`),
   })
