@@ -58,6 +58,7 @@ export function openShadow(
         return keeper.current()
       },
     },
+    manifestOf,
     lanes: LANES,
     maxUnderWay: MAX_UNDER_WAY,
     remember: REMEMBER,

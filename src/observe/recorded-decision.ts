@@ -1,8 +1,8 @@
 import { decodeJson, formatProblem, type JsonCursor } from '../json/decode.ts'
 import { isDigest, type Digest } from '../reference/digest.ts'
 import { formatReference, parseImageReference, type ImageReference } from '../reference/image-reference.ts'
-import type { AcceptedVia } from '../verdict/decision.ts'
 import type { RecordedDecision } from '../verdict/replay.ts'
+import type { RestingVia } from '../verdict/rested-on.ts'
 import type { Judged } from '../verdict/enforcement.ts'
 
 export type ParsedRecord =
@@ -58,7 +58,7 @@ function outcomeOf(verdict: string, code: string | undefined): Judged['outcome']
 }
 
 /** Those verdicts that rested on another one; the rest stand for themselves. */
-function viaOf(cursor: JsonCursor | undefined): Extract<AcceptedVia, { by: 'index' | 'tag' }> | undefined {
+function viaOf(cursor: JsonCursor | undefined): RestingVia | undefined {
   if (cursor?.entries() === undefined) return undefined
   const by = cursor.member('by')?.string()
   if (by === 'index') {

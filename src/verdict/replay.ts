@@ -1,13 +1,13 @@
 import type { Manifest } from '../manifest/manifest.ts'
 import type { Digest } from '../reference/digest.ts'
 import { formatReference, type ImageReference } from '../reference/image-reference.ts'
-import { isTag, repositoryName, type Repository } from '../reference/repository.ts'
+import { repositoryName } from '../reference/repository.ts'
 import type { Snapshot } from '../trust/snapshot.ts'
 import { comparisonOf, type Comparison } from './comparison.ts'
-import type { AcceptedVia } from './decision.ts'
 import type { Judged } from './enforcement.ts'
 import { asJudged } from './judged.ts'
 import type { Judge } from './judge.ts'
+import { restedOn, type ManifestOf, type RestingVia } from './rested-on.ts'
 
 /** A decision that was made, as far as it is needed to judge the same bytes again. */
 export type RecordedDecision = {
@@ -16,14 +16,13 @@ export type RecordedDecision = {
   /** By the policy, before modes and exceptions. */
   readonly outcome: Judged['outcome']
   /** The other verdict that it rested on, if it did. */
-  readonly via: Extract<AcceptedVia, { by: 'index' | 'tag' }> | undefined
+  readonly via: RestingVia | undefined
 }
 
 export type ReplayParts = {
   readonly judge: Judge
   readonly snapshot: Snapshot
-  /** undefined: the upstream has it no more. Throws where it cannot be had. */
-  readonly manifestOf: (repository: Repository, digest: Digest) => Promise<Manifest | undefined>
+  readonly manifestOf: ManifestOf
 }
 
 export type Replayed =
@@ -52,13 +51,10 @@ export function replayer(parts: ReplayParts): (recorded: RecordedDecision) => Pr
   /** The record of the index or tag may be older than the log; it is judged first all the same. */
   async function judgeFirst({ reference: { repository }, digest, via }: RecordedDecision): Promise<void> {
     if (via === undefined) return
-    const [reference, at] =
-      via.by === 'index'
-        ? [{ by: 'digest', repository, digest: via.index } as const, via.index]
-        : [tagged(repository, via.tag), digest]
-    if (reference === undefined || asked.has(formatReference(reference))) return
-    const manifest = await manifestOf(repository, at)
-    if (manifest !== undefined) await judgeOne(reference, manifest)
+    const first = restedOn(via, repository, digest)
+    if (first === undefined || asked.has(formatReference(first.reference))) return
+    const manifest = await manifestOf(repository, first.digest)
+    if (manifest !== undefined) await judgeOne(first.reference, manifest)
   }
 
   return async recorded => {
@@ -72,8 +68,4 @@ export function replayer(parts: ReplayParts): (recorded: RecordedDecision) => Pr
       return { outcome: 'failed', error }
     }
   }
-}
-
-function tagged(repository: Repository, tag: string): ImageReference | undefined {
-  return isTag(tag) ? { by: 'tag', repository, tag } : undefined
 }

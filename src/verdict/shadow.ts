@@ -6,15 +6,19 @@ import { formatReference, type ImageReference } from '../reference/image-referen
 import { repositoryName } from '../reference/repository.ts'
 import type { Snapshot } from '../trust/snapshot.ts'
 import { comparisonOf, type Comparison } from './comparison.ts'
+import type { AcceptedVia } from './decision.ts'
 import type { Judged } from './enforcement.ts'
 import { asJudged } from './judged.ts'
 import type { Judge } from './judge.ts'
+import { restedOn, type ManifestOf, type RestingVia } from './rested-on.ts'
 
 export type ShadowOptions = {
   /** A judge of its own: what it remembers and admits is never seen by the one whose verdicts count. */
   readonly judge: Judge
   /** The shadow policy; `current` throws while there is none. */
   readonly snapshots: { readonly fresh: () => Snapshot | undefined; readonly current: () => Promise<Snapshot> }
+  /** A manifest of the repository by digest. */
+  readonly manifestOf: ManifestOf
   readonly lanes: LanesOptions
   /** Pulls that may wait for the shadow policy or for another's comparison; beyond, they are skipped. */
   readonly maxUnderWay: number
@@ -107,12 +111,29 @@ export class Shadow {
   }
 
   async #judge({ reference, manifest, decision }: ShadowedPull, snapshot: Snapshot): Promise<Judged> {
-    const { judge } = this.#options
-    const client = decision.outcome === 'accepted' && decision.via.by === 'tag' ? FOLLOWED : ALONE
-    const { decision: judged } = await asJudged(judge.judge({ reference, manifest, snapshot, client }))
-    if (judged.outcome === 'accepted') await judge.announce(judged, reference, FOLLOWED)
-    return judged
+    const via = decision.outcome === 'accepted' && isResting(decision.via) ? decision.via : undefined
+    const client = via?.by === 'tag' ? FOLLOWED : ALONE
+    const judged = await this.#judgeAs(reference, manifest, snapshot, client)
+    const first = via && restedOn(via, reference.repository, manifest.digest)
+    if (judged.outcome === 'accepted' || first === undefined) return judged
+    // The shadow may not have met the index or tag yet: it was pulled at another replica, or before the last change.
+    const rested =
+      first.digest === manifest.digest ? manifest : await this.#options.manifestOf(reference.repository, first.digest)
+    if (rested === undefined) return judged
+    const before = await this.#judgeAs(first.reference, rested, snapshot, ALONE)
+    return before.outcome === 'accepted' ? this.#judgeAs(reference, manifest, snapshot, client) : judged
   }
+
+  async #judgeAs(reference: ImageReference, manifest: Manifest, snapshot: Snapshot, client: string): Promise<Judged> {
+    const { judge } = this.#options
+    const { decision } = await asJudged(judge.judge({ reference, manifest, snapshot, client }))
+    if (decision.outcome === 'accepted') await judge.announce(decision, reference, FOLLOWED)
+    return decision
+  }
+}
+
+function isResting(via: AcceptedVia): via is RestingVia {
+  return via.by === 'index' || via.by === 'tag'
 }
 
 function asRepeated(result: ShadowResult): ShadowResult {

@@ -152,9 +152,38 @@ t.test('children of an index, and the digest that a tag was said to be, are judg
   const records = await audited()
   t.same(
     records.map(({ shadow }) => shadow.verdict),
-    Array(6).fill('accepted'),
+    ['accepted', 'accepted', 'accepted', 'accepted', 'accepted', 'accepted'],
   )
   t.same(differences(), [])
+})
+
+t.test('a shadow that has not met the index or the tag asks about them first', async t => {
+  const forTheTag = (keyPath: string): object => ({
+    default: [{ type: 'reject' }],
+    transports: { docker: { 'example.org/multi:1': [{ type: 'sigstoreSigned', keyPath }] } },
+  })
+  for (const { it, policy } of [
+    { it: 'index', policy: signedPolicy },
+    { it: 'tag', policy: forTheTag },
+  ] as const) {
+    const { pull, registry, signer, differences, metrics, shadowFile } = await shadowed(t, { policy, shadow: policy })
+    const child = registry.put('multi', imageOf('child'))
+    const index = registry.put('multi', { manifest: indexOf([child]), blobs: [] }, '1')
+    registry.sign('multi', index, signer, 'example.org/multi')
+    const compared = async (): Promise<number> =>
+      [...(await metrics()).matchAll(/^sealgate_shadow_verdicts_total\{.*\} (\d+)/gm)].reduce(
+        (sum, [, count]) => sum + Number(count),
+        0,
+      )
+    t.equal((await pull('multi/manifests/1', { method: 'HEAD' })).status, 200)
+    t.ok(await until(async () => (await compared()) === 1))
+    // Another shadow policy now, as on a replica where neither was pulled.
+    writeFileSync(shadowFile, `${readFileSync(shadowFile, 'utf8')} `)
+    const { digest } = it === 'index' ? child : index
+    t.equal((await pull(`multi/manifests/${digest}`)).status, 200)
+    t.ok(await until(async () => (await compared()) === 2))
+    t.same(differences(), [], it)
+  }
 })
 
 t.test('a shadow policy that cannot be loaded fails no pull and says so; mended, it counts', async t => {

@@ -56,6 +56,7 @@ function shadowOf(overrides: Overrides = {}) {
       announce: () => {},
     },
     snapshots: { fresh: () => undefined, current: overrides.snapshot ?? (async () => snapshot) },
+    manifestOf: async () => undefined,
     lanes: { running: 2, waiting: 3, waitMs: 10_000 },
     maxUnderWay: overrides.maxUnderWay ?? 100,
     remember: { maxEntries: 10, ttlMs: 10_000 },
