@@ -5,6 +5,7 @@ import type { Config, ListenAddress } from './config/config.ts'
 import { adminRoutes } from './http/admin-routes.ts'
 import { AdmittedBlobs } from './http/admitted-blobs.ts'
 import { HashThread } from './http/blob/hash-thread.ts'
+import { UploadTokens } from './http/push/upload-token.ts'
 import { errorBody } from './http/oci-error.ts'
 import { registryRoutes } from './http/registry-routes.ts'
 import { Slots } from './http/slots.ts'
@@ -18,6 +19,7 @@ import { openShared } from './assembly/open-shared.ts'
 import { openShadow, type OpenedShadow } from './assembly/open-shadow.ts'
 import { openSnapshotKeeper, type KeeperParts } from './assembly/open-snapshot-keeper.ts'
 import { openTuf } from './assembly/open-tuf.ts'
+import { pushersOf } from './assembly/pushers-of.ts'
 import { openTls, type Tls } from './assembly/open-tls.ts'
 import type { SnapshotKeeper } from './trust/snapshot-keeper.ts'
 import { DEFAULT_LOOKASIDE_LIMITS, readLookaside } from './upstream/lookaside-client.ts'
@@ -68,6 +70,7 @@ const LIST_MS = 30_000
 const MANIFEST_MS = 30_000
 const MAX_URL_LENGTH = 8192
 const MS = 1000
+const REQUEST_MS = 60_000
 
 /** Joins the parts that decide. Nothing is dialled and nothing is read before `snapshots.start()` and the first pull. */
 export async function createEngine(
@@ -181,17 +184,15 @@ export async function createGate(config: Config, logger: Logger): Promise<Gate> 
   })
   const shared = config.shared && (await openShared(config, config.shared, logger, observers.metrics))
   const engine = await createEngine(config, logger, observers.engine, shared?.memory)
-  for (const [host, place] of config.registries) {
-    if (!('layout' in place) && place.push === 'passthrough') {
-      logger.warn({ registry: host }, 'push: passthrough is not in this version: pushes are answered 405')
-    }
-  }
+  const pushers = pushersOf(config.registries)
   const explanations = new Explanations()
   const hashThread = new HashThread()
   let stopping = false
   const onInternalError = (error: unknown, what: string): void => logger.error({ err: error, what }, 'internal error')
 
-  const registry = createServer(config.shutdownSeconds, tls)
+  // An upload may take its time: those who push are held to `stallSeconds` between two pieces instead.
+  const requestMs = pushers.size > 0 ? 0 : REQUEST_MS
+  const registry = createServer({ shutdownSeconds: config.shutdownSeconds, tls, requestMs })
   await registry.register(registryRoutes, {
     names: {
       registries: new Set(config.registries.keys()),
@@ -206,6 +207,12 @@ export async function createGate(config: Config, logger: Logger): Promise<Gate> 
       manifests: engine.manifests,
       verdictMs: config.limits.verdictSeconds * MS,
       headOnRefusal: config.headOnRefusal,
+      pushers,
+      uploadTokens: new UploadTokens(),
+      onPush(pushed) {
+        observers.metrics.push(pushed.step)
+        logger.info(pushed, 'push passed on')
+      },
       slots,
       enforce: observers.enforce,
       blobs: config.blobs,
@@ -225,7 +232,7 @@ export async function createGate(config: Config, logger: Logger): Promise<Gate> 
       onInternalError,
     },
   })
-  const admin = createServer(config.shutdownSeconds, undefined)
+  const admin = createServer({ shutdownSeconds: config.shutdownSeconds, tls: undefined, requestMs: REQUEST_MS })
   await admin.register(adminRoutes, {
     status: () => engine.snapshots.status(),
     shadowStatus: engine.shadow?.status,
@@ -260,11 +267,18 @@ export async function createGate(config: Config, logger: Logger): Promise<Gate> 
   }
 }
 
+type ServerOptions = {
+  readonly shutdownSeconds: number
+  readonly tls: Tls | undefined
+  /** Milliseconds for a whole request to come in; 0: as long as it takes. */
+  readonly requestMs: number
+}
+
 /** A server with the limits that keep one client's slowness its own (case 146). */
-function createServer(shutdownSeconds: number, tls: Tls | undefined): FastifyInstance {
+function createServer({ shutdownSeconds, tls, requestMs }: ServerOptions): FastifyInstance {
   const limits = {
     keepAliveTimeout: 75 * MS,
-    requestTimeout: 60 * MS,
+    requestTimeout: requestMs,
     headersTimeout: 20 * MS,
     insecureHTTPParser: false,
     maxHeaderSize: 16 * 1024,

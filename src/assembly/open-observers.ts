@@ -119,6 +119,7 @@ function outcomeOf({ verdict, code }: DecisionRecord): 'accepted' | 'refused' | 
     case 'undecided':
       return verdict
     case 'excepted':
+    case 'pusher':
       return 'refused'
     case 'audited':
       return code === 'undecided' ? 'undecided' : 'refused'

@@ -22,7 +22,7 @@ export async function upstreamPlaces(
 }
 
 async function registryPlace(host: RegistryHost, registry: UrlRegistryConfig): Promise<UpstreamPlace> {
-  const { url, prefix, ca, redirectHosts, tokenHosts, timeouts, maxManifestBytes } = registry
+  const { url, prefix, ca, redirectHosts, tokenHosts, timeouts, maxManifestBytes, push } = registry
   return {
     kind: 'registry',
     options: {
@@ -31,6 +31,7 @@ async function registryPlace(host: RegistryHost, registry: UrlRegistryConfig): P
       redirectHosts,
       tokenHosts,
       maxManifestBytes,
+      push,
       ca: ca === undefined ? undefined : await readSetting(`registries["${host}"].ca`, ca),
       credentials: () => credentialsOf(host, registry),
       timeouts: { connectMs: timeouts.connect * MS, headersMs: timeouts.headers * MS, bodyMs: timeouts.body * MS },

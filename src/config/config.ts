@@ -216,6 +216,12 @@ export function parseConfig(value: unknown): ParsedConfig {
   }
   const { defaultRegistry, registries, hostNames } = result.data
   const problems: string[] = []
+  const namesUsers = result.data.auth.kind !== 'none' || result.data.tls?.clientCa !== undefined
+  for (const [host, place] of registries) {
+    if ('pushers' in place && place.pushers !== undefined && !namesUsers) {
+      problems.push(`registries["${host}"].pushers: users have no names here: set "auth" or "tls.clientCa"`)
+    }
+  }
   if (defaultRegistry !== undefined && !registries.has(defaultRegistry)) {
     problems.push(`defaultRegistry: ${defaultRegistry} is not among the registries`)
   }

@@ -58,8 +58,10 @@ const urlRegistry = z
       })
       .prefault({}),
     maxManifestBytes: bytes.max(4 * 1024 * 1024).default(4 * 1024 * 1024),
-    /** passthrough is understood, but this version cannot do it: such pushes are answered 405 as well, and it says so. */
+    /** passthrough: pushes and deletions go on to the registry; deny: 405. */
     push: z.enum(['deny', 'passthrough']).default('deny'),
+    /** Who may push, by login or by the name in a certificate, and read what is not signed yet; absent: whoever gets in may push. */
+    pushers: z.array(z.string().min(1).max(256)).min(1).optional(),
   })
   .refine(registry => registry.password === undefined || registry.passwordFile === undefined, {
     message: 'give "password" or "passwordFile", not both',
@@ -73,6 +75,10 @@ const urlRegistry = z
       path: ['username'],
     },
   )
+  .refine(registry => registry.pushers === undefined || registry.push === 'passthrough', {
+    message: 'is about "push: passthrough", which is not set',
+    path: ['pushers'],
+  })
 
 export const registry = z.union([layoutRegistry, urlRegistry], { error: unionError })
 

@@ -11,6 +11,7 @@ import { refusalAnswer, refusedHeadStatus, undecidedAnswer, type HeadOnRefusal }
 import { servedHeaders } from './enforced-answer.ts'
 import { failureAnswer, unavailable } from './failure-answer.ts'
 import type { ErrorAnswer } from './oci-error.ts'
+import { mayReadUnsigned, type Pushers } from './push/pushers.ts'
 import { peekManifest, pullManifest, referenceOf, type PullDependencies, type PulledManifest } from './pull-manifest.ts'
 import { recordDecision, type RecordDependencies } from './record-decision.ts'
 import type { RegistryRequest } from './registry-request.ts'
@@ -20,6 +21,7 @@ import type { Slots } from './slots.ts'
 export type ManifestDependencies = PullDependencies &
   RecordDependencies & {
     readonly headOnRefusal: HeadOnRefusal
+    readonly pushers: Pushers
     readonly slots: Slots
     readonly blobs: 'all' | 'admitted'
     readonly admittedBlobs: AdmittedBlobs
@@ -68,7 +70,7 @@ async function answerPull(
     if (pulled === undefined) return sendError(reply, unavailable('too many pulls are under way'))
     if (!pulled.found) return sendError(reply, unknownManifest(reference))
     const { manifest, decision, cached } = pulled
-    const enforced = gate.enforce(decision, reference, manifest, client)
+    const enforced = orForPusher(gate.enforce(decision, reference, manifest, client), reference, request, gate)
     const cache = cached ? 'hit' : 'miss'
     const id = recordDecision(enforced, { reference, manifest, request, begun, cache }, gate)
     switch (enforced.action) {
@@ -89,6 +91,17 @@ async function answerPull(
     if (answer.status === 500) gate.onInternalError(error, formatReference(reference))
     return sendError(reply, answer)
   }
+}
+
+/** Refused to everybody else, and neither remembered nor announced: only this answer is different. */
+function orForPusher(
+  enforced: Enforced,
+  { repository }: ImageReference,
+  { user }: FastifyRequest,
+  { pushers }: ManifestDependencies,
+): Enforced {
+  if (enforced.action !== 'refuse' || !mayReadUnsigned(pushers, repository.host, user)) return enforced
+  return { action: 'serve', because: 'pusher', decision: enforced.decision }
 }
 
 /** The slow path, counted: beyond the limit there is no answer but "come again" (case 212). */
@@ -119,7 +132,8 @@ async function sendManifest(
   gate: ManifestDependencies,
 ): Promise<FastifyReply> {
   const { snapshotId } = enforced.decision.evaluation
-  if (gate.blobs === 'admitted') gate.admittedBlobs.admit(snapshotId, reference.repository, manifest)
+  if (gate.blobs === 'admitted' && enforced.because !== 'pusher')
+    gate.admittedBlobs.admit(snapshotId, reference.repository, manifest)
   // Only what was accepted passes its verdict on: an exception must lapse, and a mode must be seen at each pull.
   if (request.method === 'HEAD' && enforced.because === 'accepted') {
     await gate.judge.announce(enforced.decision, reference, request.ip)

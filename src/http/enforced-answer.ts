@@ -20,6 +20,8 @@ export function verdictOf(enforced: Enforced): DecisionVerdict {
           return 'excepted'
         case 'audit-mode':
           return 'audited'
+        case 'pusher':
+          return 'pusher'
       }
   }
 }
@@ -36,6 +38,11 @@ export function servedHeaders(served: Served, id: string): Readonly<Record<strin
         warning: warning(
           `let through until ${served.exception.until.toISOString()} although ${refusalMessage(served.decision)}`,
         ),
+      }
+    case 'pusher':
+      return {
+        'x-sealgate-verdict': headerValue(`pusher; scope="${decision.evaluation.scope}"; id="${id}"`),
+        warning: warning(`served to a pusher only: ${refusalMessage(served.decision)}`),
       }
     case 'audit-mode': {
       const message =

@@ -2,9 +2,25 @@ import { ManifestError } from '../manifest/manifest.ts'
 import { TrustError } from '../trust/trust-error.ts'
 import { UpstreamError } from '../upstream/upstream-error.ts'
 import { BlobDigestError, ManifestInBlobError } from './blob/blob-error.ts'
-import type { ErrorAnswer } from './oci-error.ts'
+import type { ErrorAnswer, OciErrorCode } from './oci-error.ts'
 
 const RETRY_AFTER_SECONDS = 5
+const PUSH_CODES: readonly OciErrorCode[] = [
+  'BLOB_UNKNOWN',
+  'BLOB_UPLOAD_INVALID',
+  'BLOB_UPLOAD_UNKNOWN',
+  'DENIED',
+  'DIGEST_INVALID',
+  'MANIFEST_BLOB_UNKNOWN',
+  'MANIFEST_INVALID',
+  'MANIFEST_UNKNOWN',
+  'NAME_INVALID',
+  'NAME_UNKNOWN',
+  'RANGE_INVALID',
+  'SIZE_INVALID',
+  'TAG_INVALID',
+  'UNSUPPORTED',
+]
 /** However long an upstream asks for, a client is not told to stay away longer (case 203). */
 const MAX_RETRY_AFTER_SECONDS = 300
 
@@ -54,9 +70,16 @@ function upstreamAnswer(error: UpstreamError, what: string): ErrorAnswer {
     case 'TOO_LARGE':
     case 'BAD_ANSWER':
       return { status: 502, code: 'MANIFEST_INVALID', message }
+    case 'PUSH_REFUSED':
+      return { status: error.status ?? 502, code: codeOf(error), message }
     case 'BLOCKED':
       return { status: 502, code: 'UNAVAILABLE', message }
   }
+}
+
+/** What a registry says of a push, if that is a code of the specification's; docker and others act on some of them. */
+function codeOf({ complaints }: UpstreamError): OciErrorCode {
+  return PUSH_CODES.find(code => code === complaints[0]?.code) ?? 'UNKNOWN'
 }
 
 export function unavailable(message: string, retryAfterSeconds?: number): ErrorAnswer {

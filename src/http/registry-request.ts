@@ -24,6 +24,16 @@ export type RegistryRequest =
       readonly target: Target
       readonly page: { readonly n: number | undefined; readonly last: Tag | undefined }
     }
+  /** Where uploads begin: POST, with `digest` for a blob in one request, with `mount` for one that is there already. */
+  | {
+      readonly kind: 'uploads'
+      readonly target: Target
+      readonly digest: Digest | undefined
+      readonly mount: Digest | undefined
+      readonly from: Repository | undefined
+    }
+  /** An upload under way, by the token that its Location carried. */
+  | { readonly kind: 'upload'; readonly target: Target; readonly token: string; readonly digest: Digest | undefined }
   | { readonly kind: 'problem'; readonly problem: RequestProblem }
 
 /** The repository that is meant, and how the client wrote it (links in answers must be written the same way). */
@@ -54,7 +64,7 @@ export const MAX_TAGS_PAGE = 1000
 
 // No `%`, `\`, `;`, `#` or `//` survives this: what the policy judges is what the upstream is asked (cases 133 to 136).
 const PATH = /^\/v2\/([a-zA-Z0-9][a-zA-Z0-9._:/-]*)\/(manifests|blobs|referrers|tags)\/([^/]+)$/
-const UPLOAD = /^\/v2\/.+\/blobs\/uploads\/?/
+const UPLOAD = /^\/v2\/([a-zA-Z0-9][a-zA-Z0-9._:/-]*)\/blobs\/uploads\/?([A-Za-z0-9_-]*)$/
 
 /**
  * Reads a request target in origin form.
@@ -66,9 +76,9 @@ export function parseRegistryRequest(rawTarget: string, hostHeader: string | und
   const mark = rawTarget.indexOf('?')
   const path = mark === -1 ? rawTarget : rawTarget.slice(0, mark)
   if (path === '/v2/' || path === '/v2') return { kind: 'base' }
-  if (UPLOAD.test(path)) return problem('UNSUPPORTED', 'this gate is read-only: nothing can be pushed through it')
-  const match = PATH.exec(path)
-  const [, name, kind, encodedLast] = match ?? []
+  const upload = UPLOAD.exec(path)
+  const match = upload === null ? PATH.exec(path) : null
+  const [, name, kind, encodedLast] = match ?? (upload && [path, upload[1], 'uploads', upload[2]]) ?? []
   if (name === undefined || kind === undefined || encodedLast === undefined) return unreadable(path)
   const query = new URLSearchParams(mark === -1 ? '' : rawTarget.slice(mark + 1))
   const resolved = resolveName(name, query, hostHeader, names)
@@ -89,6 +99,8 @@ export function parseRegistryRequest(rawTarget: string, hostHeader: string | und
     case 'blobs':
       if (!isDigest(last)) return problem('DIGEST_INVALID', `${quote(last)} is not a sha256 or sha512 digest`)
       return { kind: 'blob', target: resolved, digest: last }
+    case 'uploads':
+      return uploadRequest(resolved, last, query, from => resolveName(from, query, hostHeader, names))
     case 'referrers':
       if (!isDigest(last)) return problem('DIGEST_INVALID', `${quote(last)} is not a sha256 or sha512 digest`)
       return {
@@ -100,6 +112,29 @@ export function parseRegistryRequest(rawTarget: string, hostHeader: string | und
     default:
       return last === 'list' ? tagsRequest(resolved, query) : unreadable(path)
   }
+}
+
+function uploadRequest(
+  target: Target,
+  token: string,
+  query: URLSearchParams,
+  resolve: (name: string) => Target | Extract<RegistryRequest, { kind: 'problem' }>,
+): RegistryRequest {
+  const digests = { digest: query.get('digest'), mount: query.get('mount') }
+  for (const [name, text] of Object.entries(digests)) {
+    if (text !== null && !isDigest(text)) {
+      return problem('DIGEST_INVALID', `${name}=${quote(text)} is not a sha256 or sha512 digest`)
+    }
+  }
+  const digest = digests.digest === null ? undefined : parseDigest(digests.digest)
+  if (token !== '') return { kind: 'upload', target, token, digest }
+  const mounted = digests.mount === null ? undefined : parseDigest(digests.mount)
+  const from = query.get('from')
+  const source = from === null ? undefined : resolve(from)
+  // Registries mount from their own repositories; from anywhere else the blob is just uploaded.
+  const isOwn = source !== undefined && !('kind' in source) && source.repository.host === target.repository.host
+  const mount = mounted && (isOwn || from === null) ? mounted : undefined
+  return { kind: 'uploads', target, digest, mount, from: isOwn ? source.repository : undefined }
 }
 
 function tagsRequest(target: Target, query: URLSearchParams): RegistryRequest {

@@ -4,15 +4,16 @@ import { admit, type Front } from './front/front-hook.ts'
 import { hostileRequest } from './hostile-request.ts'
 import type { ErrorAnswer } from './oci-error.ts'
 import { answerBlob, type BlobDependencies } from './pull-blob.ts'
+import { answerPush, READ_ONLY, type PushDependencies } from './push/answer-push.ts'
 import { answerReferrers, answerTags, type ListDependencies } from './pull-lists.ts'
 import { answerManifest, type ManifestDependencies } from './answer-manifest.ts'
-import { parseRegistryRequest, type Names, type RequestProblem } from './registry-request.ts'
+import { parseRegistryRequest, type Names, type RegistryRequest, type RequestProblem } from './registry-request.ts'
 import { sendError } from './send-error.ts'
 
 export type RegistryRoutesOptions = {
   readonly names: Names
   readonly front: Front
-  readonly gate: ManifestDependencies & BlobDependencies & ListDependencies
+  readonly gate: ManifestDependencies & BlobDependencies & ListDependencies & PushDependencies
   /** Told of failures that are nobody's fault but ours. */
   readonly onInternalError: (error: unknown, what: string) => void
 }
@@ -36,10 +37,9 @@ export async function registryRoutes(app: FastifyInstance, options: RegistryRout
       })
     const turnedAway = await admit(request, reply, front)
     if (turnedAway !== undefined) return turnedAway
-    // Before any body is read: what changes something upstream is refused whatever it carries.
-    if (request.method !== 'GET' && request.method !== 'HEAD') {
-      const message = 'this gate is read-only: nothing can be pushed or deleted through it'
-      return sendError(reply.header('allow', 'GET, HEAD'), { status: 405, code: 'UNSUPPORTED', message })
+    // Before any body is read: where nothing can be pushed, what changes something upstream is refused whatever it carries.
+    if (isChange(request.method) && gate.pushers.size === 0) {
+      return sendError(reply.header('allow', 'GET, HEAD'), READ_ONLY)
     }
   })
 
@@ -51,8 +51,11 @@ export async function registryRoutes(app: FastifyInstance, options: RegistryRout
     sendError(reply, { status: 404, code: 'UNSUPPORTED', message: 'no such route' }),
   )
 
+  // No body is ever parsed: a manifest is read as bytes, and a blob goes on as it comes.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null))
   app.route({
-    method: ['GET', 'HEAD'],
+    method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
     url: '*',
     exposeHeadRoute: false,
     handler: (request, reply) => dispatch(request, reply),
@@ -60,12 +63,20 @@ export async function registryRoutes(app: FastifyInstance, options: RegistryRout
 
   async function dispatch(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const parsed = parseRegistryRequest(request.raw.url ?? '', request.headers.host, names)
+    if (isChange(request.method) && !isPushable(parsed)) {
+      return sendError(reply.header('allow', 'GET, HEAD').header('connection', 'close'), NO_SUCH_METHOD)
+    }
     switch (parsed.kind) {
+      case 'uploads':
+      case 'upload':
+        return answerPush(parsed, request, reply, gate)
       case 'base':
         return reply.header('content-type', 'application/json').send('{}')
       case 'manifest':
+        if (isChange(request.method)) return answerPush(parsed, request, reply, gate)
         return answerManifest(parsed, request, reply, gate)
       case 'blob':
+        if (isChange(request.method)) return answerPush(parsed, request, reply, gate)
         return answerBlob(parsed, request, reply, gate)
       case 'tags':
         return answerTags(parsed, reply, gate)
@@ -75,6 +86,17 @@ export async function registryRoutes(app: FastifyInstance, options: RegistryRout
         return sendError(reply, problemAnswer(parsed.problem))
     }
   }
+}
+
+const NO_SUCH_METHOD: ErrorAnswer = { status: 405, code: 'UNSUPPORTED', message: 'no such method here' }
+
+/** A problem is answered as such, whatever the method. */
+function isPushable(parsed: RegistryRequest): boolean {
+  return parsed.kind !== 'base' && parsed.kind !== 'tags' && parsed.kind !== 'referrers'
+}
+
+function isChange(method: string): boolean {
+  return method !== 'GET' && method !== 'HEAD'
 }
 
 function problemAnswer({ code, message }: RequestProblem): ErrorAnswer {

@@ -4,8 +4,11 @@ import type { Comparison } from '../verdict/comparison.ts'
 import type { AcceptedVia, Evaluation } from '../verdict/decision.ts'
 import type { Exception } from '../verdict/enforcement.ts'
 
-/** audited: served in audit mode though not accepted; excepted: let through by an exception though refused. */
-export type DecisionVerdict = 'accepted' | 'refused' | 'undecided' | 'audited' | 'excepted'
+/**
+ * audited: served in audit mode though not accepted; excepted: let through by an exception though refused; pusher: served,
+ * though refused, to somebody who may push there.
+ */
+export type DecisionVerdict = 'accepted' | 'refused' | 'undecided' | 'audited' | 'excepted' | 'pusher'
 
 /** One line a decision: everything that is needed to understand it later, and nothing secret. */
 export type DecisionRecord = {

@@ -31,6 +31,8 @@ export function logDecision(logger: Logger, record: DecisionRecord): void {
       return logger.warn(record, 'pull refused')
     case 'audited':
       return logger.warn(record, 'pull served in audit mode, would have been stopped')
+    case 'pusher':
+      return logger.warn(record, 'pull refused, but served to a pusher')
     case 'excepted':
       return logger.warn(record, 'pull let through by an exception')
     case 'undecided':

@@ -15,12 +15,14 @@ export type Metrics = {
   readonly spansLost: (spans: number) => void
   readonly auditLost: (records: number) => void
   readonly blobBytes: (bytes: number) => void
+  /** A request that changed an upstream, by its step in push-client.ts. */
+  readonly push: (step: string) => void
   readonly blobStopped: (reason: 'manifest' | 'digest' | 'broken') => void
   readonly shared: (event: SharedEvent) => void
 }
 
 export type MeasuredDecision = {
-  readonly verdict: 'accepted' | 'refused' | 'undecided' | 'audited' | 'excepted'
+  readonly verdict: 'accepted' | 'refused' | 'undecided' | 'audited' | 'excepted' | 'pusher'
   readonly scope: string
   /** From decision-code.ts. */
   readonly code: string
@@ -135,6 +137,12 @@ export function createMetrics(sources: MetricsSources): PrometheusMetrics {
     labelNames: ['reason'],
     registers,
   })
+  const pushes = new Counter({
+    name: 'sealgate_pushes_total',
+    help: 'Requests of pushes and deletions that upstreams have taken, by step.',
+    labelNames: ['step'],
+    registers,
+  })
   const pulls = new Gauge({
     name: 'sealgate_pulls_under_way',
     help: 'Manifest requests that wait for an upstream or a verdict.',
@@ -194,6 +202,9 @@ export function createMetrics(sources: MetricsSources): PrometheusMetrics {
     },
     blobBytes(bytes) {
       blobs.inc(bytes)
+    },
+    push(step) {
+      pushes.inc({ step })
     },
     blobStopped(reason) {
       stopped.inc({ reason })

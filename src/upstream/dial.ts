@@ -12,9 +12,11 @@ export type DialTimeouts = {
 }
 
 export type DialRequest = {
-  readonly method: 'GET' | 'HEAD' | 'POST'
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'PUT' | 'DELETE'
   readonly url: URL
   readonly headers: Readonly<Record<string, string>>
+  /** Streamed as the upstream takes it, and then gone: a request with a stream cannot be sent a second time. */
+  readonly body?: Readable | Uint8Array | undefined
   readonly signal: AbortSignal
 }
 
@@ -43,6 +45,7 @@ export type Dial = {
 }
 
 const MAX_CONNECTIONS = 128
+const UPLOAD_ANSWER_MS = 300_000
 const MAX_HEADER_BYTES = 64 * 1024
 
 /**
@@ -68,7 +71,7 @@ export function openDial({ origin, ca, clientCertificate, timeouts }: DialOption
   const own = agentWith(ca === undefined ? undefined : [ca], clientCertificate)
   const foreign = agentWith(ca === undefined ? undefined : [...rootCertificates, ca], undefined)
   return {
-    async send({ method, url, headers, signal }) {
+    async send({ method, url, headers, body: sent, signal }) {
       const agent = url.origin === origin.origin ? own : foreign
       try {
         const {
@@ -80,6 +83,8 @@ export function openDial({ origin, ca, clientCertificate, timeouts }: DialOption
           path: `${url.pathname}${url.search}`,
           method,
           headers: { ...headers },
+          // A registry puts a large upload together before it answers.
+          ...(sent === undefined ? {} : { body: sent, headersTimeout: UPLOAD_ANSWER_MS }),
           signal,
         })
         // Whoever reads the body is given its error. A body that nobody wants is destroyed unread, and undici says so by an

@@ -103,7 +103,16 @@ export function openLayoutUpstream(root: string): Upstream {
     return searched.find(index, subject, digest => readBlob(repository, digest, MAX_MANIFEST_BYTES))
   }
 
-  return { manifest, blob, openBlob, tags, referrers, signatureList: async () => undefined, close: async () => {} }
+  return {
+    manifest,
+    blob,
+    openBlob,
+    tags,
+    referrers,
+    signatureList: async () => undefined,
+    push: undefined,
+    close: async () => {},
+  }
 }
 
 function headersOf(length: number): Readonly<Record<string, string>> {

@@ -68,6 +68,12 @@ export class ManifestStore {
     return this.#flights.run(keyOf(reference.repository, wanted), () => this.#fetch(reference.repository, wanted))
   }
 
+  /** What was pushed or deleted is asked for anew. A fetch that is under way may still bring what was there before. */
+  forget(repository: Repository, reference: Tag | Digest): void {
+    if (isDigest(reference)) this.#manifests.delete(keyOf(repository, reference))
+    else this.#tags.delete(keyOf(repository, reference))
+  }
+
   async #fetch(repository: Repository, wanted: Tag | Digest): Promise<Manifest | undefined> {
     const { timeoutMs, fetch } = this.#options
     const fetched = await withDeadline(timeoutMs, signal => fetch(repository, wanted, signal))

@@ -24,6 +24,7 @@ export function measuredUpstream(upstream: Upstream, host: string, observe: Obse
       throw error
     }
   }
+  const { push } = upstream
   return {
     manifest: (...args) => measure('manifest', upstream.manifest(...args)),
     blob: (...args) => measure('blob', upstream.blob(...args)),
@@ -31,6 +32,7 @@ export function measuredUpstream(upstream: Upstream, host: string, observe: Obse
     tags: (...args) => measure('tags', upstream.tags(...args)),
     referrers: (...args) => measure('referrers', upstream.referrers(...args)),
     signatureList: (...args) => measure('signatureList', upstream.signatureList(...args)),
+    push: push && (request => measure('push', push(request))),
     close: () => upstream.close(),
   }
 }

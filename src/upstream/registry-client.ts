@@ -3,7 +3,7 @@ import type { AllowedHosts } from './allowed-hosts.ts'
 import { parseChallenge, type Challenge } from './challenge.ts'
 import type { Dial, DialAnswer, DialRequest } from './dial.ts'
 import { formatComplaints } from './error-list.ts'
-import { basicAuthorization, TokenClient, type Credentials } from './token-client.ts'
+import { basicAuthorization, TokenClient, type Access, type Credentials } from './token-client.ts'
 import { statusError } from './status-error.ts'
 import { UpstreamError } from './upstream-error.ts'
 
@@ -35,22 +35,36 @@ export class RegistryClient {
   }
 
   /**
-   * Sends a request to the registry itself. A 401 is answered once.
+   * Sends a request to the registry itself. A 401 is answered once, unless the request carries a stream, which is gone by
+   * then: such a request is only sent when it is known what the registry wants.
    *
-   * @param repositoryPath as the upstream calls it
+   * @param access a repository's path, as the upstream calls it, to pull; or more than that
    * @throws UpstreamError
    */
-  async send(repositoryPath: string, request: DialRequest): Promise<DialAnswer> {
-    const known = await this.#known(repositoryPath)
-    const first = await this.#options.dial.send(this.#authorized(request, repositoryPath, known))
+  async send(access: string | Access, request: DialRequest): Promise<DialAnswer> {
+    const wanted: Access = typeof access === 'string' ? { path: access, actions: 'pull' } : access
+    const isStream = request.body !== undefined && !(request.body instanceof Uint8Array)
+    if (isStream) await this.#probe(request.signal)
+    const known = await this.#known(wanted)
+    const first = await this.#options.dial.send(this.#authorized(request, wanted.path, known))
     if (first.status !== 401) return first
+    if (isStream) throw await this.#unauthorized(first, request, known)
     first.body.destroy()
     const challenge = parseChallenge(first.header('www-authenticate'))
-    const fresh = await this.#authorize(challenge, repositoryPath, known)
-    const second = await this.#options.dial.send(this.#authorized(request, repositoryPath, fresh))
+    const fresh = await this.#authorize(challenge, wanted, known)
+    const second = await this.#options.dial.send(this.#authorized(request, wanted.path, fresh))
     if (second.status === 401) throw await this.#unauthorized(second, request, fresh)
     this.#challenge = challenge
     return second
+  }
+
+  /** Asks what the registry wants, if nothing has told yet. distribution-spec 1.1, "Determining Support". */
+  async #probe(signal: AbortSignal): Promise<void> {
+    if (this.#challenge !== undefined) return
+    const url = new URL('/v2/', this.#options.hosts.upstream)
+    const answer = await this.#options.dial.send({ method: 'GET', url, headers: {}, signal })
+    answer.body.destroy()
+    if (answer.status === 401) this.#challenge = parseChallenge(answer.header('www-authenticate'))
   }
 
   /** What the registry's own refusal of a request means, without what it was sent (section 7.7). */
@@ -59,7 +73,11 @@ export class RegistryClient {
     return statusError(answer, { host: this.#options.hosts.upstream.host, what, secrets })
   }
 
-  async #unauthorized(answer: DialAnswer, { url }: DialRequest, authorization: string): Promise<UpstreamError> {
+  async #unauthorized(
+    answer: DialAnswer,
+    { url }: DialRequest,
+    authorization: string | undefined,
+  ): Promise<UpstreamError> {
     const secrets = this.#secretsOf(authorization)
     const refused = await statusError(answer, { host: url.host, what: 'the credentials it is given', secrets })
     const { status, complaints } = refused
@@ -78,27 +96,23 @@ export class RegistryClient {
   }
 
   /** Without asking the registry again: a token is asked for anew only when its time is over (case 168). */
-  async #known(repositoryPath: string): Promise<string | undefined> {
+  async #known(access: Access): Promise<string | undefined> {
     const challenge = this.#challenge
     switch (challenge?.scheme) {
       case 'bearer':
-        return this.#authorize(challenge, repositoryPath, undefined)
+        return this.#authorize(challenge, access, undefined)
       case 'basic':
-        return this.#basic
+        return this.#basic ?? this.#authorize(challenge, access, undefined)
       case undefined:
         return undefined
     }
   }
 
-  async #authorize(
-    challenge: Challenge | undefined,
-    repositoryPath: string,
-    refused: string | undefined,
-  ): Promise<string> {
+  async #authorize(challenge: Challenge | undefined, access: Access, refused: string | undefined): Promise<string> {
     const { hosts } = this.#options
     switch (challenge?.scheme) {
       case 'bearer':
-        return `Bearer ${await this.#tokens.token(challenge, repositoryPath, refused?.replace(/^Bearer /, ''))}`
+        return `Bearer ${await this.#tokens.token(challenge, access, refused?.replace(/^Bearer /, ''))}`
       case 'basic': {
         const configured = await this.#credentials()
         if (configured === undefined) {

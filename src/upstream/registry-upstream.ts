@@ -7,6 +7,7 @@ import type { AllowedHosts } from './allowed-hosts.ts'
 import { openBlobAt } from './blob-request.ts'
 import { readBounded } from './bounded-body.ts'
 import { openDial, dialError, type ClientCertificate, type DialAnswer, type DialTimeouts } from './dial.ts'
+import { openPush } from './push-client.ts'
 import { RegistryClient } from './registry-client.ts'
 import { ReferrersClient } from './referrers-client.ts'
 import { SignatureListClient } from './signature-list-client.ts'
@@ -28,6 +29,8 @@ export type RegistryUpstreamOptions = {
   readonly tokenHosts: readonly string[]
   readonly timeouts: DialTimeouts
   readonly maxManifestBytes: number
+  /** undefined: deny. */
+  readonly push?: 'deny' | 'passthrough' | undefined
 }
 
 /**
@@ -176,6 +179,7 @@ export function openRegistryUpstream(options: RegistryUpstreamOptions): Upstream
       openBlobAt({ client, dial, hosts, path: pathOf(repository) }, urlOf(repository, `blobs/${digest}`), wanted),
     referrers: (repository, subject, signal) => referrers.find(repository, subject, signal),
     signatureList: (repository, digest, signal) => extension.find(repository, digest, signal),
+    push: options.push === 'passthrough' ? openPush({ client, origin: options.url, pathOf }) : undefined,
     close: () => dial.close(),
   }
 }

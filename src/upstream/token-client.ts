@@ -10,6 +10,14 @@ import { UpstreamError } from './upstream-error.ts'
 
 export type Credentials = { readonly username: string; readonly password: string }
 
+/** What a request is about to do: all that its token may be good for. Paths as the upstream calls them. */
+export type Access = {
+  readonly path: string
+  readonly actions: 'pull' | 'pull,push' | 'delete'
+  /** The repository that a blob is mounted from. */
+  readonly mountFrom?: string | undefined
+}
+
 export type TokenClientOptions = {
   readonly dial: Dial
   readonly hosts: AllowedHosts
@@ -25,7 +33,7 @@ const SLACK_SECONDS = 10
 const TIMEOUT_MS = 15_000
 
 /**
- * Tokens for one upstream. The scope asked for is always `repository:<path>:pull`, whatever the challenge says; a token is
+ * Tokens for one upstream. The scope asked for follows from the request, whatever the challenge says; a token is
  * kept for its realm, service and scope, and never beyond an hour (cases 167, 168).
  */
 export class TokenClient {
@@ -40,16 +48,16 @@ export class TokenClient {
   /** @throws UpstreamError BLOCKED if the realm is not one that may be asked */
   async token(
     challenge: Extract<Challenge, { scheme: 'bearer' }>,
-    repositoryPath: string,
+    access: Access,
     stale: string | undefined,
   ): Promise<string> {
-    const url = this.#tokenUrl(challenge, repositoryPath)
+    const url = this.#tokenUrl(challenge, access)
     const known = this.#tokens.get(url.href)
     if (known !== undefined && known !== stale) return known
     return this.#flights.run(url.href, () => this.#fetch(url))
   }
 
-  #tokenUrl({ realm, service }: Extract<Challenge, { scheme: 'bearer' }>, repositoryPath: string): URL {
+  #tokenUrl({ realm, service }: Extract<Challenge, { scheme: 'bearer' }>, access: Access): URL {
     const url = URL.parse(realm)
     const { hosts } = this.#options
     if (url === null || !mayAskForTokens(url, hosts)) {
@@ -60,7 +68,9 @@ export class TokenClient {
       )
     }
     if (service !== undefined) url.searchParams.set('service', service)
-    url.searchParams.set('scope', `repository:${repositoryPath}:pull`)
+    // Set and not added: a scope in the realm itself would be the challenger's wish.
+    url.searchParams.set('scope', scopeOf(access.path, access.actions))
+    if (access.mountFrom !== undefined) url.searchParams.append('scope', scopeOf(access.mountFrom, 'pull'))
     url.hash = ''
     return url
   }
@@ -80,6 +90,10 @@ export class TokenClient {
     this.#tokens.set(url.href, token, { ttl: Math.max(seconds - SLACK_SECONDS, 1) * 1000 })
     return token
   }
+}
+
+function scopeOf(path: string, actions: Access['actions']): string {
+  return `repository:${path}:${actions}`
 }
 
 export function basicAuthorization({ username, password }: Credentials): string {

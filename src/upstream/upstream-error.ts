@@ -14,6 +14,8 @@ export type UpstreamErrorCode =
   | 'BAD_ANSWER'
   | 'DIGEST_MISMATCH'
   | 'TOO_LARGE'
+  /** It refuses a push for a reason of the pusher's: `status` and `complaints` are what it said. */
+  | 'PUSH_REFUSED'
   /** It points at a host that the configuration does not allow. */
   | 'BLOCKED'
 

@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import type { Descriptor } from '../manifest/descriptor.ts'
 import type { Digest } from '../reference/digest.ts'
 import type { Repository, Tag } from '../reference/repository.ts'
+import type { Push } from './push-client.ts'
 
 /**
  * A registry, or a directory that stands in for one: peers that behave alike in every answer. It fits SignatureSource by
@@ -39,6 +40,8 @@ export type Upstream = {
     digest: Digest,
     signal: AbortSignal,
   ) => Promise<Uint8Array | undefined>
+  /** undefined where nothing may be pushed: by default, and always into a layout. */
+  readonly push: Push | undefined
   readonly close: () => Promise<void>
 }
 

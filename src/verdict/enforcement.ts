@@ -41,6 +41,8 @@ export type Enforced =
       readonly exception: Exception
     }
   | { readonly action: 'serve'; readonly because: 'audit-mode'; readonly decision: Refused | Undecided }
+  /** To somebody who may push to that registry: who signs an image has to read it first. */
+  | { readonly action: 'serve'; readonly because: 'pusher'; readonly decision: Refused }
   | { readonly action: 'refuse'; readonly decision: Refused }
   | { readonly action: 'come-again'; readonly decision: Undecided }
 

@@ -6,6 +6,8 @@ import { ecdsaSigner, type Signer } from '../support/signer.ts'
 
 type Teardown = Parameters<typeof startGate>[0]
 
+type Settings = Readonly<Record<string, unknown>>
+
 export type Scene = RunningGate & {
   readonly registry: EvilRegistry
   readonly signer: Signer
@@ -28,7 +30,10 @@ export const HOST = 'example.org'
 /** A gate in front of a registry in memory, with a policy that asks for one key. */
 export async function scene(
   t: Teardown,
-  options: { readonly config?: Readonly<Record<string, unknown>>; readonly policy?: (keyPath: string) => unknown } = {},
+  options: {
+    readonly config?: Settings | ((upstreamUrl: string) => Settings)
+    readonly policy?: (keyPath: string) => unknown
+  } = {},
 ): Promise<Scene> {
   const registry = await startEvilRegistry(t)
   const directory = temporaryDirectory(t)
@@ -41,7 +46,7 @@ export async function scene(
     defaultRegistry: HOST,
     registries: { [HOST]: { url: registry.url } },
     cache: { tags: 0, refused: 0 },
-    ...options.config,
+    ...(typeof options.config === 'function' ? options.config(registry.url) : options.config),
   })
   const pull = (name: string, init?: RequestInit): Promise<Answer> => get(`${running.url}/v2/${name}`, init)
   return { ...running, registry, signer, directory, policyFile, pull }

@@ -29,6 +29,13 @@ function show(request: RegistryRequest): string {
       return `blob ${repositoryName(request.target.repository)} ${request.digest}`
     case 'referrers':
       return `referrers ${repositoryName(request.target.repository)} ${request.subject} ${request.artifactType ?? ''}`.trim()
+    case 'uploads': {
+      const { digest, mount, from, target } = request
+      const parts = [digest, mount && `mount ${mount}`, from && `from ${repositoryName(from)}`]
+      return ['uploads', repositoryName(target.repository), ...parts.filter(part => part !== undefined)].join(' ')
+    }
+    case 'upload':
+      return `upload ${repositoryName(request.target.repository)} ${request.token} ${request.digest ?? ''}`.trim()
     case 'tags':
       return `tags ${repositoryName(request.target.repository)} ${request.page.n ?? ''} ${request.page.last ?? ''}`.trim()
   }
@@ -114,8 +121,22 @@ t.test('a request target means exactly one thing', async t => {
     { target: '/V2/test/manifests/latest', means: 'NOT_FOUND' },
     { target: '//v2/test/manifests/latest', means: 'NOT_FOUND' },
     { target: '/', means: 'NOT_FOUND' },
-    { target: '/v2/test/blobs/uploads/', means: 'UNSUPPORTED' },
-    { target: '/v2/test/blobs/uploads/1234', means: 'UNSUPPORTED' },
+    { target: '/v2/test/blobs/uploads/', means: 'uploads example.org/test' },
+    { target: '/v2/test/blobs/uploads', means: 'uploads example.org/test' },
+    { target: `/v2/test/blobs/uploads/?digest=${digest}`, means: `uploads example.org/test ${digest}` },
+    {
+      target: `/v2/quay.io/b/blobs/uploads/?mount=${digest}&from=quay.io/a`,
+      means: `uploads quay.io/b mount ${digest} from quay.io/a`,
+    },
+    { target: `/v2/b/blobs/uploads/?mount=${digest}`, means: `uploads example.org/b mount ${digest}` },
+    { target: `/v2/b/blobs/uploads/?mount=${digest}&from=quay.io/a`, means: 'uploads example.org/b' },
+    { target: `/v2/b/blobs/uploads/?mount=${digest}&from=A`, means: 'uploads example.org/b' },
+    { target: '/v2/b/blobs/uploads/?mount=sha256:1&from=a', means: 'DIGEST_INVALID' },
+    { target: '/v2/b/blobs/uploads/?digest=1', means: 'DIGEST_INVALID' },
+    { target: '/v2/test/blobs/uploads/ab_-9', means: 'upload example.org/test ab_-9' },
+    { target: `/v2/test/blobs/uploads/ab?digest=${digest}`, means: `upload example.org/test ab ${digest}` },
+    { target: '/v2/test/blobs/uploads/a/b', means: 'NAME_INVALID' },
+    { target: '/v2/test/blobs/uploads/a%2fb', means: 'NAME_INVALID' },
   ]
   for (const { target, means, hostHeader } of table) {
     t.equal(show(parseRegistryRequest(target, hostHeader ?? '127.0.0.1:5000', names)), means, target)

@@ -36,6 +36,7 @@ async function printed(): Promise<readonly Row[]> {
   metrics.spansLost(1)
   metrics.blobBytes(1)
   metrics.blobStopped('digest')
+  metrics.push('put-manifest')
   metrics.shared({ type: 'look', outcome: 'hit', ms: 1 })
   metrics.shared({ type: 'tell', outcome: 'told', ms: 1 })
   metrics.shared({ type: 'refused', reason: 'mac' })
