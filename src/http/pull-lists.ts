@@ -34,7 +34,11 @@ export async function answerTags(
   }
 }
 
-/** GET /v2/<name>/referrers/<digest>: the upstream's, whether it has the API or the fallback tag. */
+/**
+ * GET /v2/<name>/referrers/<digest>: the upstream's, whether it has the API or the fallback tag. Where a client may push it is
+ * 404 if the upstream has no such API: go-containerregistry, and so cosign, takes 200 to mean that the registry keeps the
+ * list, writes no fallback tag, and what it has just signed is found by nobody.
+ */
 export async function answerReferrers(
   { target, subject, artifactType }: Extract<RegistryRequest, { kind: 'referrers' }>,
   reply: FastifyReply,
@@ -43,7 +47,15 @@ export async function answerReferrers(
   const name = repositoryName(target.repository)
   try {
     const upstream = gate.upstreams.forHost(target.repository.host)
-    const found = (await upstream?.referrers(target.repository, subject, AbortSignal.timeout(gate.listMs))) ?? []
+    const signal = AbortSignal.timeout(gate.listMs)
+    if (
+      upstream?.push !== undefined &&
+      (await upstream.hasReferrersApi?.(target.repository, subject, signal)) === false
+    ) {
+      const message = `${target.repository.host} has no referrers API: read and write the fallback tag`
+      return sendError(reply, { status: 404, code: 'UNSUPPORTED', message })
+    }
+    const found = (await upstream?.referrers(target.repository, subject, signal)) ?? []
     const wanted = artifactType === undefined ? found : found.filter(one => one.untrustedArtifactType === artifactType)
     if (artifactType !== undefined) reply.header('oci-filters-applied', 'artifactType')
     const index = { schemaVersion: 2, mediaType: MEDIA_TYPES.ociIndex, manifests: wanted.map(toJson) }

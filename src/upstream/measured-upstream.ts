@@ -24,13 +24,16 @@ export function measuredUpstream(upstream: Upstream, host: string, observe: Obse
       throw error
     }
   }
-  const { push } = upstream
+  const { push, hasReferrersApi } = upstream
   return {
     manifest: (...args) => measure('manifest', upstream.manifest(...args)),
     blob: (...args) => measure('blob', upstream.blob(...args)),
     openBlob: (...args) => measure('openBlob', upstream.openBlob(...args)),
     tags: (...args) => measure('tags', upstream.tags(...args)),
     referrers: (...args) => measure('referrers', upstream.referrers(...args)),
+    ...(hasReferrersApi && {
+      hasReferrersApi: (...args) => measure('referrers', hasReferrersApi(...args)),
+    }),
     signatureList: (...args) => measure('signatureList', upstream.signatureList(...args)),
     push: push && (request => measure('push', push(request))),
     close: () => upstream.close(),

@@ -63,6 +63,15 @@ export class ReferrersClient {
     return byTag.value
   }
 
+  /** Whether the registry itself keeps the list. @throws UpstreamError where it could not be found out */
+  async hasApi(repository: Repository, subject: Digest, signal: AbortSignal): Promise<boolean> {
+    const name = repositoryName(repository)
+    if (this.#haveApi.has(name)) return true
+    if ((await this.#byApi(repository, subject, signal)) === undefined) return false
+    this.#haveApi.set(name, true)
+    return true
+  }
+
   /** undefined: the registry has no such API (404, or 200 with something else than an index). */
   async #byApi(
     repository: Repository,

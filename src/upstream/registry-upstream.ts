@@ -178,6 +178,7 @@ export function openRegistryUpstream(options: RegistryUpstreamOptions): Upstream
     openBlob: (repository, digest, wanted) =>
       openBlobAt({ client, dial, hosts, path: pathOf(repository) }, urlOf(repository, `blobs/${digest}`), wanted),
     referrers: (repository, subject, signal) => referrers.find(repository, subject, signal),
+    hasReferrersApi: (repository, subject, signal) => referrers.hasApi(repository, subject, signal),
     signatureList: (repository, digest, signal) => extension.find(repository, digest, signal),
     push: options.push === 'passthrough' ? openPush({ client, origin: options.url, pathOf }) : undefined,
     close: () => dial.close(),

@@ -31,6 +31,8 @@ export type Upstream = {
   readonly tags: (repository: Repository, page: TagsPage, signal: AbortSignal) => Promise<TagList | undefined>
   /** What refers to `subject`, by the referrers API or the fallback tag. */
   readonly referrers: (repository: Repository, subject: Digest, signal: AbortSignal) => Promise<readonly Descriptor[]>
+  /** Whether the registry has the referrers API; absent: there is nobody to whom it matters, since nothing can be pushed. */
+  readonly hasReferrersApi?: (repository: Repository, subject: Digest, signal: AbortSignal) => Promise<boolean>
   /**
    * The GPG signatures that the registry itself keeps for a manifest, by the X-Registry-Supports-Signatures extension, as
    * the document it answers with; undefined where it has no such extension.

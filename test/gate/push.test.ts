@@ -302,3 +302,26 @@ t.test('a token is asked for what the request does, before its body is sent', as
   await get(`${url}/v2/a/blobs/${digest}`, { method: 'DELETE' })
   t.same(scopes, ['repository:a:pull,push', 'repository:b:pull,push repository:a:pull', 'repository:a:delete'])
 })
+
+t.test('who pushes is told whether the registry keeps the list of referrers', async t => {
+  // Told 200 for a registry that does not, go-containerregistry (cosign 3) writes no fallback tag, and its signature is lost.
+  const table: readonly { it: string; push: string; hasApi: boolean; status: number }[] = [
+    { it: 'it does', push: 'passthrough', hasApi: true, status: 200 },
+    { it: 'it does not: the client has to write the fallback tag', push: 'passthrough', hasApi: false, status: 404 },
+    {
+      it: 'it does not, and nobody pushes: the fallback tag is read for them',
+      push: 'deny',
+      hasApi: false,
+      status: 200,
+    },
+  ]
+  for (const { it, push, hasApi, status } of table) {
+    await t.test(it, async t => {
+      const config = (url: string): Readonly<Record<string, unknown>> => ({ registries: { [HOST]: { url, push } } })
+      const { registry, signer, pull } = await scene(t, { config })
+      registry.hasReferrersApi = hasApi
+      const { digest } = registry.putSigned('test', '1', signer, HOST)
+      t.equal((await pull(`test/referrers/${digest}`)).status, status)
+    })
+  }
+})

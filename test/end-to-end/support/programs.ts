@@ -4,6 +4,7 @@ import { delimiter, join } from 'node:path'
 /** Where each program is looked for, first hit wins: an environment variable with a path, then these names on PATH. */
 const places = {
   cosign2: { variable: 'COSIGN2', names: ['cosign2', 'cosign'] },
+  cosign3: { variable: 'COSIGN3', names: ['cosign3'] },
   crane: { variable: 'CRANE', names: ['crane'] },
   registry: { variable: 'DOCKER_REGISTRY', names: ['docker-registry'] },
   docker: { variable: 'DOCKER', names: ['docker'] },
@@ -18,7 +19,7 @@ const places = {
 type ProgramName = keyof typeof places
 
 /** The programs that a scene works with, each with the path to run. */
-export type Programs = Readonly<Record<Exclude<ProgramName, 'conformance' | 'referrersRegistry'>, string>>
+export type Programs = Readonly<Record<Exclude<ProgramName, 'cosign3' | 'conformance' | 'referrersRegistry'>, string>>
 
 /** All programs, or in plain words what is missing (root too: dockerd and podman's vfs driver need it). */
 export function findPrograms(): { readonly programs: Programs } | { readonly missing: string } {

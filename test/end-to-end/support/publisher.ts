@@ -63,7 +63,7 @@ export function signatureTag(digest: string): string {
 }
 
 /** A layer with one file, /message: nothing of the clock or the machine in it, so that a text has one digest. */
-async function writeLayer(programs: Programs, directory: string, text: string): Promise<string> {
+export async function writeLayer(programs: Programs, directory: string, text: string): Promise<string> {
   const tree = join(directory, 'tree')
   await rm(tree, { recursive: true, force: true })
   await mkdir(tree, { recursive: true })
