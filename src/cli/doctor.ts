@@ -11,9 +11,14 @@ export type DoctorOptions = {
   readonly root: string
   readonly config?: string
   readonly gate?: string
+  /** Registries that the gate serves, beside those of the configuration. */
+  readonly registry?: readonly string[]
   readonly canary?: string
   readonly client: string
 }
+
+const REGISTRIES_UNKNOWN =
+  'which registries the gate serves is not known, so whether each of them is closed cannot be told: say --config or --registry\n'
 
 type State = ReturnType<typeof stateOf>
 
@@ -26,11 +31,13 @@ export async function examineNode(options: DoctorOptions, terminal: Terminal): P
       terminal.stderr('sealgate: say which gate: --gate HOST:PORT, or --config with an address to listen on\n')
       return EXIT.usage
     }
-    const expected: Expected = { gate, registries: [...(config?.registries.keys() ?? [])] }
+    const registries = [...(config?.registries.keys() ?? []), ...(options.registry ?? [])]
+    const expected: Expected = { gate, registries }
     const files = await readNode(options.root)
     const findings = checkNode(files, expected)
     for (const finding of findings) terminal.stdout(formatFinding(finding))
-    const state = stateOf(files, findings)
+    const state = worse(stateOf(files, findings), registries.length === 0 ? 'unknown' : 'closed')
+    if (registries.length === 0) terminal.stdout(REGISTRIES_UNKNOWN)
     if (files.length === 0) terminal.stdout(`no client configuration found below ${options.root}\n`)
     const canary = options.canary === undefined ? state : await tryCanary(options.canary, options.client, terminal)
     const worst = worse(state, canary)

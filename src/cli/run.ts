@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { printClientConfig } from './client-config.ts'
-import { examineNode } from './doctor.ts'
+import { examineNode, type DoctorOptions } from './doctor.ts'
 import { checkPolicy } from './policy-check.ts'
 import { replayAudit, type ReplayFlags } from './policy-replay.ts'
 import { listKeys } from './keys.ts'
@@ -109,10 +109,11 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     .option('--root <directory>', 'where the file system of the node is', '/')
     .option(CONFIG_FLAG, CONFIG_HELP)
     .option('--gate <host:port>', 'the gate as nodes reach it; default: the address it listens on')
+    .option('--registry <hosts...>', 'registries that the gate serves; default: those of the configuration')
     .option('--canary <image>', 'NAME:TAG[@DIGEST] that the policy always refuses; pulled by tag and by digest')
     .option('--client <program>', 'pulls the canary: podman, docker, crictl, ctr or skopeo', 'podman')
     .addHelpText('after', '\nExit code: 0 closed, 1 open, 2 could not tell.')
-    .action(async (options: { root: string; config?: string; gate?: string; canary?: string; client: string }) => {
+    .action(async (options: DoctorOptions) => {
       exitCode = await examineNode(options, terminal)
     })
 

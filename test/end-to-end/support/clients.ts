@@ -165,3 +165,20 @@ async function acceptAnything(directory: string): Promise<string> {
   await writeFile(file, JSON.stringify({ default: [{ type: 'insecureAcceptAnything' }] }))
   return file
 }
+
+/** oras copy into an OCI layout. */
+export function oras(programs: Programs, directory: string): Client {
+  return {
+    name: 'oras',
+    pull: async reference => {
+      const layout = join(await emptied(join(directory, 'pulled')), 'layout')
+      const { exitCode, terminal } = await run({
+        program: programs.oras,
+        args: ['copy', '--from-plain-http', '--to-oci-layout', reference, `${layout}:latest`],
+        env: { DOCKER_CONFIG: join(directory, 'no-login') },
+      })
+      if (exitCode !== 0) return { outcome: 'refused', terminal }
+      return { outcome: 'arrived', digests: digestsIn(await readFile(join(layout, 'index.json'), 'utf8')) }
+    },
+  }
+}

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { request } from 'node:http'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { limits } from './limits.ts'
 
@@ -98,11 +98,11 @@ export async function startServer(
 }
 
 /** Whether a GET on the address is answered with 2xx. */
-export async function answers(url: string): Promise<boolean> {
+export async function answers(url: string, status = 200): Promise<boolean> {
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(limits.start) })
     await response.arrayBuffer()
-    return response.ok
+    return response.status === status
   } catch {
     // Not there yet is what is asked here; startServer bounds how often.
     return false
@@ -120,6 +120,17 @@ export async function answersOnSocket(socketPath: string, path: string): Promise
     // Not there yet is what is asked here; startServer bounds how often.
     attempt.once('error', () => resolve(false))
     attempt.end()
+  })
+}
+
+/** Whether anybody listens on a unix socket. */
+export async function answersOn(socketPath: string): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = connect(socketPath, () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
   })
 }
 

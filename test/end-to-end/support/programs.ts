@@ -12,6 +12,10 @@ const places = {
   podman: { variable: 'PODMAN', names: ['podman'] },
   skopeo: { variable: 'SKOPEO', names: ['skopeo'] },
   tar: { variable: 'TAR', names: ['tar'] },
+  containerd: { variable: 'CONTAINERD', names: ['containerd'] },
+  ctr: { variable: 'CTR', names: ['ctr'] },
+  oras: { variable: 'ORAS', names: ['oras'] },
+  helm: { variable: 'HELM', names: ['helm'] },
   conformance: { variable: 'OCI_CONFORMANCE', names: ['oci-conformance'] },
   referrersRegistry: { variable: 'REFERRERS_REGISTRY', names: ['referrers-registry'] },
 } as const
@@ -38,6 +42,10 @@ export function findPrograms(): { readonly programs: Programs } | { readonly mis
     podman: need('podman'),
     skopeo: need('skopeo'),
     tar: need('tar'),
+    containerd: need('containerd'),
+    ctr: need('ctr'),
+    oras: need('oras'),
+    helm: need('helm'),
   }
   if (process.getuid?.() !== 0) missing.push('root (for dockerd and podman)')
   return missing.length === 0 ? { programs } : { missing: `needs ${missing.join(', ')}` }

@@ -6,16 +6,19 @@ import type { Programs } from './programs.ts'
 /** A registry of one's own on loopback; `host` is its host:port. */
 export interface Registry extends Server {
   readonly host: string
+  /** Its storage, for a second one on the same; undefined where it is in memory. */
+  readonly data: string | undefined
 }
 
 /** Starts Debian's docker-registry (distribution 2.8: no referrers API, so cosign 3 writes referrers tags) in `directory`. */
 export async function startRegistry(programs: Pick<Programs, 'registry'>, directory: string): Promise<Registry> {
   await mkdir(directory, { recursive: true })
   const host = `127.0.0.1:${await freePort()}`
+  const data = join(directory, 'data')
   const configuration = {
     version: '0.1',
     log: { level: 'info' },
-    storage: { filesystem: { rootdirectory: join(directory, 'data') }, delete: { enabled: true } },
+    storage: { filesystem: { rootdirectory: data }, delete: { enabled: true } },
     http: { addr: host },
   }
   const file = join(directory, 'registry.yml')
@@ -27,7 +30,7 @@ export async function startRegistry(programs: Pick<Programs, 'registry'>, direct
     logFile: join(directory, 'registry.log'),
     isReady: async () => answers(`http://${host}/v2/`),
   })
-  return { ...server, host }
+  return { ...server, host, data }
 }
 
 /** Starts test/end-to-end/referrers-registry, in memory: go-containerregistry's own registry, with the referrers API. */
@@ -40,5 +43,5 @@ export async function startReferrersRegistry(program: string, directory: string)
     logFile: join(directory, 'registry.log'),
     isReady: async () => answers(`http://${host}/v2/`),
   })
-  return { ...server, host }
+  return { ...server, host, data: undefined }
 }

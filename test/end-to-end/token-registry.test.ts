@@ -1,0 +1,98 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { oras } from './support/clients.ts'
+import { startGate } from './support/gate.ts'
+import { must, run } from './support/processes.ts'
+import { findPrograms } from './support/programs.ts'
+import { sceneTest } from './support/scene-test.ts'
+import { READER, startTokenRegistry } from './support/token-registry.ts'
+
+/**
+ * A registry that wants tokens of a server on another port, as the public ones do. Clients have no login at all: the gate has,
+ * and what it is given it gives to nobody else.
+ */
+sceneTest('in front of a registry with token authentication', async (t, scene) => {
+  const found = findPrograms()
+  if (!('programs' in found)) throw new Error(found.missing)
+  const { programs } = found
+  const { directory, publisher, registry } = scene
+  const publicKey = await publisher.createKeyPair('cosign')
+  const digests = new Map([
+    ['signed', await publisher.pushImage('signed:latest', 'signed')],
+    ['multiarch', await publisher.pushIndex('multiarch', 'multiarch')],
+    ['unsigned', await publisher.pushImage('unsigned:latest', 'unsigned')],
+  ])
+  await publisher.sign('signed:latest', 'cosign', 'registry.example/signed')
+  await publisher.sign('multiarch:latest', 'cosign', 'registry.example/multiarch')
+
+  const chart = join(directory, 'chart')
+  await mkdir(join(chart, 'templates'), { recursive: true })
+  await writeFile(join(chart, 'Chart.yaml'), 'apiVersion: v2\nname: chart\nversion: 1.0.0\n')
+  const helm = (
+    ...args: readonly string[]
+  ): { program: string; args: readonly string[]; env: Record<string, string> } => ({
+    program: programs.helm,
+    args,
+    env: {
+      HELM_CACHE_HOME: join(directory, 'helm'),
+      HELM_CONFIG_HOME: join(directory, 'helm'),
+      HELM_DATA_HOME: join(directory, 'helm'),
+    },
+  })
+  await must(helm('package', chart, '--destination', directory))
+  await must(helm('push', join(directory, 'chart-1.0.0.tgz'), `oci://${registry.host}/charts`, '--plain-http'))
+
+  const upstream = await startTokenRegistry(programs, {
+    directory: join(directory, 'tokens'),
+    data: registry.data ?? '',
+  })
+  scene.also(upstream)
+  const gate = await startGate(join(directory, 'gate'), {
+    policy: {
+      default: [{ type: 'reject' }],
+      transports: { docker: { 'registry.example': [{ type: 'sigstoreSigned', keyPath: publicKey }] } },
+    },
+    configuration: {
+      registries: {
+        'registry.example': { url: `http://${upstream.host}`, tokenHosts: [upstream.tokenHost], ...READER },
+      },
+    },
+  })
+  scene.also(gate)
+
+  for (const client of [...scene.clients, oras(programs, join(directory, 'oras'))]) {
+    t.test(client.name, async t => {
+      for (const repository of ['signed', 'multiarch']) {
+        const pull = await client.pull(`${gate.host}/registry.example/${repository}:latest`)
+        t.match(pull, { outcome: 'arrived' }, `${repository} arrives`)
+        if (pull.outcome === 'arrived') t.ok(pull.digests.includes(digests.get(repository) ?? ''), 'with its digest')
+      }
+      const pull = await client.pull(`${gate.host}/registry.example/unsigned:latest`)
+      t.match(pull, { outcome: 'refused' }, 'unsigned does not')
+      if (pull.outcome === 'refused') t.comment(`${client.name}: ${pull.terminal}`)
+    })
+  }
+
+  t.test('helm', async t => {
+    const target = `oci://${gate.host}/registry.example/charts/chart`
+    const pull = helm('pull', target, '--version', '1.0.0', '--plain-http', '--destination', join(directory, 'pulled'))
+    await mkdir(join(directory, 'pulled'), { recursive: true })
+    const refused = await run(pull)
+    t.not(refused.exitCode, 0, 'a chart is judged as an image is')
+    t.comment(`helm: ${refused.terminal}`)
+    await publisher.sign('charts/chart:1.0.0', 'cosign', 'registry.example/charts/chart')
+    await new Promise(resolve => setTimeout(resolve, 2500))
+    const arrived = await run(pull)
+    t.equal(arrived.exitCode, 0, `signed, it arrives: ${arrived.terminal}`)
+  })
+
+  t.test('tokens', async t => {
+    t.ok(upstream.scopes.length > 0)
+    t.ok(
+      upstream.scopes.every(scope => /^repository:[a-z/]+:pull$/.test(scope)),
+      'for one repository each, to pull',
+    )
+    const log = gate.log()
+    for (const secret of [READER.password, 'Bearer ', 'eyJ']) t.notOk(log.includes(secret), 'none of it is in the log')
+  })
+})
