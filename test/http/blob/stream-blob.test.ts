@@ -160,3 +160,17 @@ t.test('a part of a blob leaves as it came', async t => {
   t.same({ end, complete }, { end: 'whole', complete: true })
   t.ok(received.equals(bytes))
 })
+
+t.test('a blob that comes fast lets others have their turn (p99 of manifests beside blobs)', async t => {
+  let turns = 0
+  let isOver = false
+  const count = (): void => {
+    turns += 1
+    if (!isOver) setImmediate(count)
+  }
+  setImmediate(count)
+  const bytes = Buffer.alloc(4 * MIB, 7)
+  await whole(bytes)
+  isOver = true
+  t.ok(turns >= bytes.length / 65_536, `${turns} turns of the event loop for ${bytes.length / 65_536} chunks`)
+})
