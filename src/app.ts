@@ -11,11 +11,12 @@ import { registryRoutes } from './http/registry-routes.ts'
 import { Slots } from './http/slots.ts'
 import { Explanations } from './observe/decision-log.ts'
 import { logKeeperEvent, logShadowEvent, type Logger } from './observe/logger.ts'
+import type { Metrics } from './observe/metrics.ts'
 import { untraced } from './observe/tracing.ts'
 import { openFront } from './assembly/open-front.ts'
 import { tracedParts } from './assembly/traced-parts.ts'
 import { openObservers, type EngineObservers } from './assembly/open-observers.ts'
-import { openShared } from './assembly/open-shared.ts'
+import type { OpenedShared } from './assembly/open-shared.ts'
 import { openShadow, type OpenedShadow } from './assembly/open-shadow.ts'
 import { openSnapshotKeeper, type KeeperParts } from './assembly/open-snapshot-keeper.ts'
 import { openTuf } from './assembly/open-tuf.ts'
@@ -182,7 +183,7 @@ export async function createGate(config: Config, logger: Logger): Promise<Gate> 
     snapshotAgeMs: () => engine.snapshots.status().ageMs,
     staleMaterials: () => engine.snapshots.status().stale.length,
   })
-  const shared = config.shared && (await openShared(config, config.shared, logger, observers.metrics))
+  const shared = await openSharedIfAny(config, logger, observers.metrics)
   const engine = await createEngine(config, logger, observers.engine, shared?.memory)
   const pushers = pushersOf(config.registries)
   const explanations = new Explanations()
@@ -265,6 +266,17 @@ export async function createGate(config: Config, logger: Logger): Promise<Gate> 
       await admin.close()
     },
   }
+}
+
+/** Its client is read where it is configured. */
+async function openSharedIfAny(
+  config: Config,
+  logger: Logger,
+  metrics: Pick<Metrics, 'shared'>,
+): Promise<OpenedShared | undefined> {
+  if (config.shared === undefined) return undefined
+  const { openShared } = await import('./assembly/open-shared.ts')
+  return openShared(config, config.shared, logger, metrics)
 }
 
 type ServerOptions = {

@@ -4,7 +4,7 @@ import { run } from './cli/run.ts'
 
 // V8 lets its heap grow by the machine's size: to several times what is alive, where there is much memory. A gate shares
 // its node with others. The flag is read at each collection, so setting it now is in time (docs/performance.md).
-setFlagsFromString('--heap-growing-percent=40')
+setFlagsFromString('--heap-growing-percent=20')
 
 process.exitCode = await run(process.argv.slice(2), {
   stdout: text => process.stdout.write(text),

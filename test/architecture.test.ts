@@ -93,19 +93,33 @@ const IO = /^node:(?:fs|net|tls|http|https|http2|dgram|dns|child_process|worker_
 
 const root = fileURLToPath(new URL('../src/', import.meta.url))
 
-type Import = { readonly file: string; readonly folder: string; readonly target: string }
+type Import = {
+  readonly file: string
+  readonly folder: string
+  readonly target: string
+  /** needed: by import(), when it comes to that; never: types only. */
+  readonly when: 'start' | 'needed' | 'never'
+}
 
 function folderOf(path: string): string {
   return path.includes('/') ? path.slice(0, path.indexOf('/')) : ''
 }
 
+function whenOf(statement: string): Import['when'] {
+  if (statement.startsWith('import(')) return 'needed'
+  return /^(?:import|export) type /.test(statement) ? 'never' : 'start'
+}
+
 function importsOf(file: string): readonly Import[] {
   const text = readFileSync(root + file, 'utf8')
-  const specifiers = [...text.matchAll(/^(?:import|export)\s[^;]*?from '([^']+)'/gms)].map(
-    ([, specifier = '']) => specifier,
-  )
-  return specifiers.map(specifier => ({
+  const statements = text.matchAll(/^(?:import|export)\s[^;]*?from '([^']+)'|\bimport\('([^']+)'\)/gms)
+  const found = [...statements].map(([statement, atStart, whenNeeded]) => ({
+    specifier: atStart ?? whenNeeded ?? '',
+    when: whenOf(statement),
+  }))
+  return found.map(({ specifier, when }) => ({
     file,
+    when,
     folder: folderOf(file),
     target: specifier.startsWith('.')
       ? new URL(specifier, `file:///src/${file}`).pathname.replace('/src/', '')
@@ -150,8 +164,26 @@ t.test('OpenTelemetry is loaded where traces are configured, and nowhere else', 
   const users = imports.filter(({ target }) => target.startsWith('@opentelemetry/')).map(({ file }) => file)
   t.same([...new Set(users)], ['observe/otel-tracing.ts'])
   t.same(
-    imports.filter(({ target }) => target === 'observe/otel-tracing.ts'),
+    imports.filter(({ target, when }) => target === 'observe/otel-tracing.ts' && when === 'start'),
     [],
     'by a dynamic import alone',
   )
+})
+
+t.test('a gate reads what its configuration needs: what is heavy is not reached from the start', async t => {
+  const reached = new Set(['main.ts', 'cli/serve.ts'])
+  for (const file of reached) {
+    for (const { target } of imports.filter(one => one.file === file && one.when === 'start')) reached.add(target)
+  }
+  t.ok(reached.has('http/registry-routes.ts'), `${reached.size} modules are reached`)
+  const heavy = [
+    'openpgp',
+    '@grpc/grpc-js',
+    '@grpc/proto-loader',
+    'tuf-js',
+    'iovalkey',
+    '@opentelemetry/api',
+    'smol-toml',
+  ]
+  for (const name of heavy) t.notOk(reached.has(name), name)
 })

@@ -1,18 +1,13 @@
 import { Command, CommanderError } from 'commander'
-import { printClientConfig } from './client-config.ts'
-import { examineNode, type DoctorOptions } from './doctor.ts'
-import { checkPolicy } from './policy-check.ts'
-import { replayAudit, type ReplayFlags } from './policy-replay.ts'
-import { listKeys } from './keys.ts'
-import { serve } from './serve.ts'
+import type { DoctorOptions } from './doctor.ts'
+import type { ReplayFlags } from './policy-replay.ts'
 import { EXIT, type Terminal } from './terminal.ts'
-import { verifyImage } from './verify.ts'
 
 const CONFIG_FLAG = '-c, --config <file>'
 const CONFIG_HELP = 'configuration file (YAML; config/sealgate.yaml has every setting)'
 
 /**
- * The command line.
+ * The command line. Each command's own parts are read when it is run: a gate needs none of the doctor's.
  *
  * @param args without the program's own name
  * @returns the exit code
@@ -33,6 +28,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     .option(CONFIG_FLAG, CONFIG_HELP)
     .addHelpText('after', '\nExample:\n  sealgate serve --config /etc/sealgate/sealgate.yaml')
     .action(async (options: { config?: string }) => {
+      const { serve } = await import('./serve.ts')
       exitCode = await serve(options.config, terminal)
     })
 
@@ -48,6 +44,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
         '\n\nExample:\n  sealgate verify example.org/test:cosign-signed --config sealgate.yaml',
     )
     .action(async (image: string, options: { config: string; json?: boolean }) => {
+      const { verifyImage } = await import('./verify.ts')
       exitCode = await verifyImage(image, options.config, options.json === true ? 'json' : 'tree', terminal)
     })
 
@@ -64,6 +61,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
         options.keys === true
           ? ({ keys: 'follow', configFile: options.config } as const)
           : ({ keys: 'ignore' } as const)
+      const { checkPolicy } = await import('./policy-check.ts')
       exitCode = await checkPolicy(file, depth, terminal)
     })
 
@@ -79,6 +77,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
         '\n\nExample:\n  sealgate policy replay --audit audit.jsonl.1 audit.jsonl --policy next.json --config sealgate.yaml',
     )
     .action(async (options: ReplayFlags) => {
+      const { replayAudit } = await import('./policy-replay.ts')
       exitCode = await replayAudit(options, terminal)
     })
 
@@ -88,6 +87,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     .requiredOption(CONFIG_FLAG, CONFIG_HELP)
     .option('--json', 'print the list as JSON')
     .action(async (options: { config: string; json?: boolean }) => {
+      const { listKeys } = await import('./keys.ts')
       exitCode = await listKeys(options.config, options.json === true ? 'json' : 'table', terminal)
     })
 
@@ -100,6 +100,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     .option('--client-version <version>', 'the version of the client on the node')
     .option('--ca <file>', "path on the node of the CA of the gate's certificate")
     .action(async (client: string, options: { config: string; gate?: string; clientVersion?: string; ca?: string }) => {
+      const { printClientConfig } = await import('./client-config.ts')
       exitCode = await printClientConfig(client, options, terminal)
     })
 
@@ -114,6 +115,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     .option('--client <program>', 'pulls the canary: podman, docker, crictl, ctr or skopeo', 'podman')
     .addHelpText('after', '\nExit code: 0 closed, 1 open, 2 could not tell.')
     .action(async (options: DoctorOptions) => {
+      const { examineNode } = await import('./doctor.ts')
       exitCode = await examineNode(options, terminal)
     })
 

@@ -1,8 +1,6 @@
 import { resolve } from 'node:path'
 import { parseAaKbcParams } from './aa-kbc-params.ts'
-import { openAttestationAgent } from './attestation-agent.ts'
 import { KeyBrokerError, type KeyBroker } from './broker.ts'
-import { openCdhGrpc } from './cdh-grpc.ts'
 import { openCdhHttp, parseHttpAddress } from './cdh-http.ts'
 import { parseGrpcAddress } from './grpc-address.ts'
 import { openOfflineFs } from './offline-fs.ts'
@@ -46,19 +44,38 @@ export function openKeyBroker(options: KeyBrokerOptions): KeyBroker {
   }
   switch (kind) {
     case 'attestation-agent-2022':
-    case 'attestation-agent-2023':
-      return openAttestationAgent({
-        year: kind === 'attestation-agent-2022' ? '2022' : '2023',
-        address,
-        place: usable(parseGrpcAddress(address)),
-        params: usable(parseAaKbcParams(options.aaKbcParams ?? DEFAULT_PARAMS)),
-        timeoutMs,
+    case 'attestation-agent-2023': {
+      const year = kind === 'attestation-agent-2022' ? '2022' : '2023'
+      const place = usable(parseGrpcAddress(address))
+      const params = usable(parseAaKbcParams(options.aaKbcParams ?? DEFAULT_PARAMS))
+      return openedWhenAsked(`${kind} at ${address}`, async () => {
+        const { openAttestationAgent } = await import('./attestation-agent.ts')
+        return openAttestationAgent({ year, address, place, params, timeoutMs })
       })
-    case 'cdh-grpc':
-      return openCdhGrpc({ address, place: usable(parseGrpcAddress(address)), timeoutMs })
+    }
+    case 'cdh-grpc': {
+      const place = usable(parseGrpcAddress(address))
+      return openedWhenAsked(`${kind} at ${address}`, async () => {
+        const { openCdhGrpc } = await import('./cdh-grpc.ts')
+        return openCdhGrpc({ address, place, timeoutMs })
+      })
+    }
     case 'cdh':
       return openCdhHttp({ origin: usable(parseHttpAddress(address)), timeoutMs })
     case 'offline-fs':
       return openOfflineFs({ path: resolve(address) })
+  }
+}
+
+/** gRPC takes tens of MiB, and most gates have no broker that speaks it: it is read with the first question. */
+function openedWhenAsked(name: string, open: () => Promise<KeyBroker>): KeyBroker {
+  let opened: Promise<KeyBroker> | undefined
+  return {
+    async get(resource, signal) {
+      opened ??= open()
+      return (await opened).get(resource, signal)
+    },
+    describe: () => name,
+    close: () => void opened?.then(broker => broker.close()),
   }
 }

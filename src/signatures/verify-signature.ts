@@ -2,7 +2,6 @@ import { checkAttachedWithFulcio, checkAttachedWithLog, checkAttachedWithPki } f
 import { checkAttachedWithIdentity } from './attached-identity.ts'
 import { checkAttachedWithKeys, type AttachedSignature, type Subject } from './attached-signature.ts'
 import { checkBundle } from './bundle/check-bundle.ts'
-import { checkGpgSignature } from './gpg-signature.ts'
 import { rejected, type SignatureCheck, type UntrustedSignature } from './signature.ts'
 import type { TrustMaterial } from './trust-material.ts'
 
@@ -23,15 +22,18 @@ export async function verifySignature(args: {
   switch (trust.by) {
     case 'unbuilt':
       return rejected('NOT_APPLICABLE', `this version cannot verify ${trust.what}`)
-    case 'gpg':
+    case 'gpg': {
       if (signature.format !== 'gpg')
         return rejected('NOT_APPLICABLE', `is no GPG signature but a ${signature.format} one`)
+      // Read when a policy asks for it: a whole library that most gates never need.
+      const { checkGpgSignature } = await import('./gpg-signature.ts')
       return checkGpgSignature({
         untrustedBytes: signature.untrustedBytes,
         keyring: trust.keyring,
         subject,
         now: args.now,
       })
+    }
     case 'keys':
     case 'fulcio':
     case 'pki':

@@ -1,7 +1,7 @@
 import { shortName } from '../policy/format.ts'
 import type { MaterialSource, Requirement, SigstoreSigner } from '../policy/policy.ts'
 import { parseCaCertificates } from '../signatures/certificate-trust.ts'
-import { parseGpgKeyring, type GpgKeyring } from '../signatures/gpg-keyring.ts'
+import type { GpgKeyring } from '../signatures/gpg-keyring.ts'
 import { parsePublicKeyPem, type TrustedKey } from '../signatures/public-key.ts'
 import type { TrustMaterial } from '../signatures/trust-material.ts'
 import { parseTrustedRoot, type TrustedRoot } from '../signatures/trusted-root.ts'
@@ -37,6 +37,7 @@ export function trustPreparer(
 
   /** The keys of all its files together, as containers/image takes them. */
   async function keyringOf(source: MaterialSource): Promise<GpgKeyring> {
+    const { parseGpgKeyring } = await import('../signatures/gpg-keyring.ts')
     const name = source.from === 'data' ? source.field : source.places.map(shortName).join(', ')
     if (source.from === 'data') return parseGpgKeyring(source.data, name)
     const id = source.places.join('\n')

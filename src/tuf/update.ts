@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Updater, type Fetcher } from 'tuf-js'
+import type { Fetcher } from 'tuf-js'
 import { decodeJson, formatProblem } from '../json/decode.ts'
 import { TufError } from './tuf-error.ts'
 import type { TufState } from './tuf-state.ts'
@@ -48,6 +48,8 @@ export async function updateTarget(options: UpdateOptions): Promise<TufState> {
       await writeFile(join(scratch, 'snapshot.json'), before.snapshot)
       await writeFile(join(scratch, 'targets.json'), before.targets)
     }
+    // Read when it is first needed: most gates have no `tuf`.
+    const { Updater } = await import('tuf-js')
     const updater = new Updater({
       metadataDir: scratch,
       metadataBaseUrl: BASE,
