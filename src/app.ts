@@ -22,6 +22,7 @@ import { openSnapshotKeeper, type KeeperParts } from './assembly/open-snapshot-k
 import { openTuf } from './assembly/open-tuf.ts'
 import { pushersOf } from './assembly/pushers-of.ts'
 import { openTls, type Tls } from './assembly/open-tls.ts'
+import type { Repository } from './reference/repository.ts'
 import type { SnapshotKeeper } from './trust/snapshot-keeper.ts'
 import { DEFAULT_LOOKASIDE_LIMITS, readLookaside } from './upstream/lookaside-client.ts'
 import { openUpstreams } from './upstream/open-upstreams.ts'
@@ -45,6 +46,8 @@ export type Engine = {
   readonly upstreams: Upstreams
   readonly manifests: ManifestStore
   readonly judge: Judge
+  /** What was refused in a repository is judged anew. */
+  readonly forgetRefusals: (repository: Repository) => void
   /** The second policy; undefined where none is configured. It loads nothing before its `start`. */
   readonly shadow: OpenedShadow | undefined
   readonly close: () => Promise<void>
@@ -159,6 +162,7 @@ export async function createEngine(
         })
   return {
     snapshots,
+    forgetRefusals: repository => verdicts.forgetRefusals(repository),
     upstreams,
     manifests,
     judge,
@@ -209,6 +213,7 @@ export async function createGate(config: Config, logger: Logger): Promise<Gate> 
       verdictMs: config.limits.verdictSeconds * MS,
       headOnRefusal: config.headOnRefusal,
       pushers,
+      forgetRefusals: engine.forgetRefusals,
       uploadTokens: new UploadTokens(),
       onPush(pushed) {
         observers.metrics.push(pushed.step)

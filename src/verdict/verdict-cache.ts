@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { SingleFlight } from '../cache/single-flight.ts'
 import type { Digest } from '../reference/digest.ts'
 import { formatReference, type ImageReference } from '../reference/image-reference.ts'
+import { repositoryName, type Repository } from '../reference/repository.ts'
 import type { Accepted, Decision } from './decision.ts'
 import { boundedMs } from './good-until.ts'
 
@@ -49,6 +50,14 @@ export class VerdictCache {
       return made
     })
     return { decision, cached: false }
+  }
+
+  /** What was refused in a repository is judged anew: something was pushed there. */
+  forgetRefusals(repository: Repository): void {
+    const name = repositoryName(repository)
+    for (const [key, { outcome }] of this.#decisions.entries()) {
+      if (outcome === 'refused' && (key.includes(` ${name}:`) || key.includes(` ${name}@`))) this.#decisions.delete(key)
+    }
   }
 
   /** Takes over what another replica has accepted. */

@@ -76,6 +76,21 @@ t.test('an image is pushed through, refused, signed through, and then pulled', a
   t.ok(pulled.body.equals(image.manifest.bytes))
 })
 
+t.test('a signature that is pushed counts at once, however long refusals are remembered', async t => {
+  const { registry, signer, url, pull } = await pushScene(t, { cache: { tags: 60, refused: 30 } })
+  const image = registry.put('test', imageOf('late'), '1')
+  registry.put('other', imageOf('late'), '1')
+  t.equal((await pull('test/manifests/1')).status, 403)
+  t.equal((await pull('other/manifests/1')).status, 403)
+  const signatures = sigManifest([signatureLayer(signer, payloadOf(image.digest, `${HOST}/test`))])
+  for (const blob of signatures.blobs) await upload(url, 'test', blob.bytes)
+  const put = await putManifest(url, `test/manifests/${sigTag(image.digest)}`, signatures.manifest.bytes)
+  t.match(put, { status: 201, body: Buffer.alloc(0) })
+  t.equal(put.headers.get('content-length'), '0')
+  t.equal((await pull('test/manifests/1')).status, 200)
+  t.equal((await pull('other/manifests/1')).status, 403, 'in that repository only')
+})
+
 t.test('a new push of a tag counts at once, however long tags are believed', async t => {
   const { signer, registry, url, pull } = await pushScene(t, { cache: { tags: 60, refused: 0 } })
   const old = registry.putSigned('test', '1', signer, HOST)

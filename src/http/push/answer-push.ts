@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { algorithmOf, digestOf, isDigest } from '../../reference/digest.ts'
-import { repositoryName } from '../../reference/repository.ts'
+import { repositoryName, type Repository } from '../../reference/repository.ts'
 import type { ManifestStore } from '../../upstream/manifest-store.ts'
 import type { Push, PushAnswer, PushRequest } from '../../upstream/push-client.ts'
 import type { Upstreams } from '../../upstream/upstreams.ts'
@@ -15,6 +15,7 @@ import type { UploadTokens } from './upload-token.ts'
 export type PushDependencies = {
   readonly upstreams: Upstreams
   readonly manifests: ManifestStore
+  readonly forgetRefusals: (repository: Repository) => void
   readonly pushers: Pushers
   readonly uploadTokens: UploadTokens
   /** Milliseconds in which a client must send something. */
@@ -90,13 +91,15 @@ async function passOn(
   for (const [name, value] of Object.entries(headersOf(wanted, answer, target, gate.uploadTokens))) {
     reply.header(name, value)
   }
-  return reply.code(answer.status).headers(answer.headers).header('content-length', '0').send(null)
+  return reply.code(answer.status).headers(answer.headers).send()
 }
 
 /** What was pushed or deleted counts with the next pull, however the upstream answered. */
-function forget(wanted: PushRequest, { manifests }: PushDependencies): void {
+function forget(wanted: PushRequest, { manifests, forgetRefusals }: PushDependencies): void {
   if (wanted.step !== 'put-manifest' && wanted.step !== 'delete-manifest') return
   manifests.forget(wanted.repository, wanted.reference)
+  // It may be the signature that was missing.
+  forgetRefusals(wanted.repository)
 }
 
 /** Locations are written as the client wrote its request; what a digest is called is ours to say where we have the bytes. */
