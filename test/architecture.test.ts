@@ -43,7 +43,17 @@ const RULES: Readonly<Record<string, { readonly imports: readonly string[]; read
   trust: { imports: ['json', 'policy', 'signatures'], uses: ['node:crypto', 'node:fs', 'node:path', 'node:timers'] },
   upstream: {
     imports: ['json', 'cache', 'reference', 'manifest'],
-    uses: ['node:fs', 'node:path', 'node:stream', 'node:tls', 'node:url', 'lru-cache', 'undici'],
+    uses: [
+      'node:dns',
+      'node:net',
+      'node:fs',
+      'node:path',
+      'node:stream',
+      'node:tls',
+      'node:url',
+      'lru-cache',
+      'undici',
+    ],
   },
   tuf: { imports: ['json', 'upstream'], uses: ['node:crypto', 'node:fs', 'node:path', 'tuf-js'] },
   verdict: {

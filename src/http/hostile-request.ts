@@ -12,6 +12,7 @@ export function hostileRequest(request: IncomingMessage): string | undefined {
   for (let index = 0; index < rawHeaders.length; index += 2) {
     switch (rawHeaders[index]?.toLowerCase()) {
       case 'host':
+        if (rawHeaders[index + 1] === '') return 'the Host header is empty'
         hosts += 1
         break
       case 'transfer-encoding':

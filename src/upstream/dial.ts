@@ -1,6 +1,8 @@
+import type { LookupFunction } from 'node:net'
 import { rootCertificates } from 'node:tls'
 import type { Readable } from 'node:stream'
 import { Agent } from 'undici'
+import { checkLiteralHost, guardedLookup, type ResolveAll } from './resolved-address.ts'
 import { UpstreamError } from './upstream-error.ts'
 
 export type DialTimeouts = {
@@ -36,6 +38,8 @@ export type DialOptions = {
   /** For the registry's own origin only. */
   readonly clientCertificate: ClientCertificate | undefined
   readonly timeouts: DialTimeouts
+  /** How names of other hosts than the registry's own are looked up; the system's way if absent. */
+  readonly resolveAll?: ResolveAll | undefined
 }
 
 /** Sends one request as it is: nothing is followed, repeated, cached or decoded. */
@@ -50,10 +54,15 @@ const MAX_HEADER_BYTES = 64 * 1024
 
 /**
  * Sockets for one upstream and the hosts it may point at. Pools are per origin and never shared between upstreams: what
- * one of them leaves in a socket is read by nobody else (case 160). The callers' signals bound a whole exchange.
+ * one of them leaves in a socket is read by nobody else (case 160). Where another host than the upstream's own may lie is
+ * checked at every connect (case 158). The callers' signals bound a whole exchange.
  */
-export function openDial({ origin, ca, clientCertificate, timeouts }: DialOptions): Dial {
-  const agentWith = (trusted: readonly string[] | undefined, own: ClientCertificate | undefined): Agent =>
+export function openDial({ origin, ca, clientCertificate, timeouts, resolveAll }: DialOptions): Dial {
+  const agentWith = (
+    trusted: readonly string[] | undefined,
+    own: ClientCertificate | undefined,
+    lookup: LookupFunction | undefined,
+  ): Agent =>
     new Agent({
       connections: MAX_CONNECTIONS,
       pipelining: 1,
@@ -66,13 +75,19 @@ export function openDial({ origin, ca, clientCertificate, timeouts }: DialOption
         timeout: timeouts.connectMs,
         ...(trusted === undefined ? {} : { ca: [...trusted] }),
         ...(own === undefined ? {} : { cert: own.cert, key: own.key }),
+        ...(lookup === undefined ? {} : { lookup }),
       },
     })
-  const own = agentWith(ca === undefined ? undefined : [ca], clientCertificate)
-  const foreign = agentWith(ca === undefined ? undefined : [...rootCertificates, ca], undefined)
+  const own = agentWith(ca === undefined ? undefined : [ca], clientCertificate, undefined)
+  const foreign = agentWith(
+    ca === undefined ? undefined : [...rootCertificates, ca],
+    undefined,
+    guardedLookup(origin, resolveAll),
+  )
   return {
     async send({ method, url, headers, body: sent, signal }) {
       const agent = url.origin === origin.origin ? own : foreign
+      if (agent === foreign) checkLiteralHost(url)
       try {
         const {
           statusCode,
