@@ -1,0 +1,145 @@
+import t from 'tap'
+import { checkStatement } from '../../src/signatures/bundle/statement.ts'
+import { parseBundle } from '../../src/signatures/bundle/parse-bundle.ts'
+import { MAX_MANIFEST_BYTES } from '../../src/manifest/manifest.ts'
+import { answer } from '../support/faults.ts'
+import { blobOf, imageOf, OCI_MANIFEST } from '../support/signer.ts'
+import { startEvilRegistry } from '../support/evil-registry.ts'
+import { repositoryAt, tagOf, upstreamOf, within } from '../support/upstream.ts'
+import { scene } from './scene.ts'
+
+const MIB = 1024 * 1024
+
+/** A text of exactly so many bytes that means what the shorter one does: JSON may end in spaces. */
+function padded(text: string, bytes: number): Buffer {
+  return Buffer.concat([Buffer.from(text), Buffer.alloc(bytes - Buffer.byteLength(text), ' ')])
+}
+
+t.test('case 220: a manifest of 4 MiB is served and one byte more is not, whatever length is told', async t => {
+  const { registry, signer, pull } = await scene(t)
+  const image = imageOf('large').manifest.bytes.toString()
+  for (const [it, size, status] of [
+    ['L', MAX_MANIFEST_BYTES, 200],
+    ['L+1', MAX_MANIFEST_BYTES + 1, 502],
+  ] as const) {
+    const manifest = blobOf(padded(image, size), OCI_MANIFEST)
+    registry.put('test', { manifest, blobs: [] }, '1')
+    registry.sign('test', manifest, signer, 'example.org/test')
+    for (const length of ['told', 'not told'] as const) {
+      registry.script = (request, response) => {
+        if (length === 'told' || request.url !== '/v2/test/manifests/1') return false
+        response.writeHead(200, { 'content-type': OCI_MANIFEST, 'transfer-encoding': 'chunked' }).end(manifest.bytes)
+        return true
+      }
+      const answered = await pull('test/manifests/1')
+      t.equal(answered.status, status, `${it}, its length ${length}`)
+      t.equal(answered.body.equals(manifest.bytes), status === 200)
+    }
+  }
+})
+
+t.test('case 221: a token of 1 MiB is read and one byte more is not', async t => {
+  const registry = await startEvilRegistry(t)
+  registry.put('team/app', imageOf('x'), '1')
+  const token = JSON.stringify({ token: 'good' })
+  for (const [it, size, works] of [
+    ['L', MIB, true],
+    ['L+1', MIB + 1, false],
+  ] as const) {
+    registry.script = (request, response) => {
+      if (request.url?.startsWith('/token') === true) return answer(200, {}, padded(token, size))(request, response)
+      if (request.headers.authorization === 'Bearer good') return false
+      return answer(401, { 'www-authenticate': `Bearer realm="${registry.url}/token"` })(request, response)
+    }
+    const asked = upstreamOf(t, registry).manifest(repositoryAt(), tagOf('1'), within())
+    if (works) t.ok(await asked, it)
+    else await t.rejects(asked, { name: 'UpstreamError', code: 'TOO_LARGE' }, it)
+  }
+})
+
+/** A bundle with lists of these lengths; version 0.1, the one that may hold a chain. */
+function bundleOf(lists: {
+  readonly timestamps?: number
+  readonly certificates?: number
+  readonly entries?: number
+}): string {
+  const of = <T>(count: number | undefined, item: T): readonly T[] => Array.from({ length: count ?? 0 }, () => item)
+  const bytes = Buffer.alloc(32, 1).toString('base64')
+  const entry = {
+    logIndex: '1',
+    logId: { keyId: bytes },
+    kindVersion: { kind: 'dsse', version: '0.0.1' },
+    integratedTime: '1700000000',
+    inclusionPromise: { signedEntryTimestamp: bytes },
+    canonicalizedBody: bytes,
+  }
+  return JSON.stringify({
+    mediaType: 'application/vnd.dev.sigstore.bundle+json;version=0.1',
+    verificationMaterial: {
+      x509CertificateChain: { certificates: of(lists.certificates ?? 1, { rawBytes: bytes }) },
+      tlogEntries: of(lists.entries, entry),
+      timestampVerificationData: { rfc3161Timestamps: of(lists.timestamps, { signedTimestamp: bytes }) },
+    },
+    dsseEnvelope: { payload: bytes, payloadType: 'application/vnd.in-toto+json', signatures: [{ sig: bytes }] },
+  })
+}
+
+t.test('cases 221, 224, 225: each list of a bundle at its limit, and one beyond', async t => {
+  const table = [
+    { it: 'timestamps', at: bundleOf({ timestamps: 8 }), beyond: bundleOf({ timestamps: 9 }), says: /more than 8/ },
+    { it: 'log entries', at: bundleOf({ entries: 8 }), beyond: bundleOf({ entries: 9 }), says: /more than 8/ },
+    {
+      it: 'certificates',
+      at: bundleOf({ certificates: 10 }),
+      beyond: bundleOf({ certificates: 11 }),
+      says: /more than 10/,
+    },
+    { it: 'bytes', at: padded(bundleOf({}), MIB), beyond: padded(bundleOf({}), MIB + 1), says: /bytes/ },
+  ]
+  for (const { it, at, beyond, says } of table) {
+    t.match(parseBundle(Buffer.from(at)), { ok: true }, `${it}: L`)
+    t.match(parseBundle(Buffer.from(beyond)), { ok: false, problem: says }, `${it}: L+1`)
+  }
+})
+
+t.test('case 224: 1024 subjects are read, 1025 are not', async t => {
+  const image = imageOf('x').manifest
+  const stated = (count: number): Buffer =>
+    Buffer.from(
+      JSON.stringify({
+        _type: 'https://in-toto.io/Statement/v1',
+        predicateType: 'https://sigstore.dev/cosign/sign/v1',
+        subject: Array.from({ length: count }, () => ({ digest: { sha256: image.digest.slice('sha256:'.length) } })),
+      }),
+    )
+  t.match(checkStatement(stated(1024), image), { ok: true })
+  t.match(checkStatement(stated(1025), image), { ok: false, about: 'form', problem: /1024/ })
+})
+
+t.test('case 231: as many pulls at once as allowed, and the next is told to come again', async t => {
+  const { registry, signer, pull } = await scene(t, { config: { limits: { pulls: 3 } } })
+  registry.putSigned('test', '1', signer, 'example.org')
+  const waiting: (() => void)[] = []
+  registry.on(/manifests\/1$/, (request, response) => {
+    if (waiting.length > 0) return false
+    waiting.push(() => registry.handle(request, response))
+    return true
+  })
+  const first = [pull('test/manifests/1'), pull('test/manifests/1'), pull('test/manifests/1')]
+  await t.resolves(until(() => waiting.length > 0))
+  await new Promise(resolve => setTimeout(resolve, 200))
+  const beyond = await pull('test/manifests/1')
+  t.equal(beyond.status, 503, 'L+1')
+  t.ok(Number(beyond.headers.get('retry-after')) > 0)
+  for (const go of waiting) go()
+  t.same(
+    (await Promise.all(first)).map(({ status }) => status),
+    [200, 200, 200],
+    'L',
+  )
+  t.equal((await pull('test/manifests/1')).status, 200, 'and there is room again')
+})
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise(resolve => setTimeout(resolve, 10))
+}
