@@ -8,7 +8,7 @@ import { findPrograms } from './support/programs.ts'
 import { sceneTest } from './support/scene-test.ts'
 
 /** podman itself: a naive mirror lets it walk round the gate, and the doctor says so; the generated file stops it. */
-sceneTest('podman and the way round the gate', async (t, scene) => {
+sceneTest('podman and the way round the gate (case 151)', async (t, scene) => {
   const found = findPrograms()
   if (!('programs' in found)) throw new Error(found.missing)
   const { podman } = found.programs

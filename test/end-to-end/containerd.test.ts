@@ -16,7 +16,7 @@ const NAME = 'registry.example'
  * that `sealgate client-config` writes it gets what is signed and nothing else; by a naive mirror it walks round the gate, and
  * the doctor says so.
  */
-sceneTest('containerd: hosts.toml, ?ns=, and the way round the gate', async (t, scene) => {
+sceneTest('containerd: hosts.toml, ?ns=, and the way round the gate (cases 151, 235)', async (t, scene) => {
   const found = findPrograms()
   if (!('programs' in found)) throw new Error(found.missing)
   const { directory, publisher, registry } = scene

@@ -69,7 +69,7 @@ sceneTest('pulling through Sealgate', async (t, scene) => {
     { it: 'an image signed by another key is refused', repository: 'wrong-key', reason: 'not made with cosign.pub' },
     { it: 'another image with the old signature is refused', repository: 'tampered', reason: `but about ${before}` },
     {
-      it: 'a signature copied from another repository is refused',
+      it: 'a signature copied from another repository is refused (case 58)',
       repository: 'replayed',
       reason: `signed for ${registry.host}/signed, not for ${registry.host}/replayed`,
     },

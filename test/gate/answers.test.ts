@@ -17,7 +17,7 @@ t.test('a signed image is served with the bytes, the digest and the verdict', as
   }
 })
 
-t.test('a pull by sha512 finds what is signed by sha256', async t => {
+t.test('a pull by sha512 finds what is signed by sha256 (case 122)', async t => {
   const { registry, signer, pull } = await scene(t)
   const manifest = registry.putSigned('test', '1', signer, 'example.org')
   const unsigned = registry.put('test', imageOf('unsigned'), '2')
@@ -79,7 +79,7 @@ t.test('tags and referrers are handed on, in pages as the client wrote them', as
   }
 })
 
-t.test('a refusal says what is missing, on one line, in the shape that clients print', async t => {
+t.test('case 61: a refusal says what is missing, on one line, in the shape that clients print', async t => {
   const { registry, signer, pull, adminUrl } = await scene(t)
   const other = ecdsaSigner()
   registry.put('unsigned', imageOf('unsigned'), 'latest')
@@ -133,7 +133,7 @@ t.test('a refused HEAD is 405 for those who then repeat it as GET, 403 for the o
   }
 })
 
-t.test('HEAD is judged as GET is, and says the same', async t => {
+t.test('HEAD is judged as GET is, and says the same (case 128)', async t => {
   const { registry, signer, pull } = await scene(t)
   const manifest = registry.putSigned('test', '1', signer, 'example.org')
   const head = await pull('test/manifests/1', { method: 'HEAD' })
@@ -184,7 +184,7 @@ t.test('what an upstream says of itself is handed on', async t => {
   }
 })
 
-t.test('nothing can be pushed', async t => {
+t.test('nothing can be pushed (case 143)', async t => {
   const { registry, pull } = await scene(t)
   const table = [
     { method: 'PUT', name: 'test/manifests/1' },

@@ -8,17 +8,20 @@ import { get, scene, signedPolicy } from './scene.ts'
 
 const REJECT = JSON.stringify({ default: [{ type: 'reject' }] })
 
-t.test('a changed policy counts with the next pull, though the old verdict is remembered', async t => {
-  const { registry, signer, pull, policyFile, directory } = await scene(t)
-  registry.putSigned('test', '1', signer, 'example.org')
-  const good = JSON.stringify(signedPolicy(join(directory, 'cosign.pub')))
-  for (let round = 0; round < 3; round += 1) {
-    t.equal((await pull('test/manifests/1')).status, 200, `round ${round}: accepted`)
-    writeFileSync(policyFile, REJECT)
-    t.equal((await pull('test/manifests/1')).status, 403, `round ${round}: refused`)
-    writeFileSync(policyFile, good)
-  }
-})
+t.test(
+  'cases 170 to 172: a changed policy counts with the next pull, though the old verdict is remembered',
+  async t => {
+    const { registry, signer, pull, policyFile, directory } = await scene(t)
+    registry.putSigned('test', '1', signer, 'example.org')
+    const good = JSON.stringify(signedPolicy(join(directory, 'cosign.pub')))
+    for (let round = 0; round < 3; round += 1) {
+      t.equal((await pull('test/manifests/1')).status, 200, `round ${round}: accepted`)
+      writeFileSync(policyFile, REJECT)
+      t.equal((await pull('test/manifests/1')).status, 403, `round ${round}: refused`)
+      writeFileSync(policyFile, good)
+    }
+  },
+)
 
 t.test('case 71: a changed key counts with the next pull', async t => {
   const { registry, signer, pull, directory } = await scene(t)
@@ -30,7 +33,7 @@ t.test('case 71: a changed key counts with the next pull', async t => {
   t.equal((await pull('test/manifests/1')).status, 200)
 })
 
-t.test('I10: what cannot be used is reported, and the last good policy stays in force', async t => {
+t.test('I10, cases 192, 194: what cannot be used is reported, and the last good policy stays in force', async t => {
   const { registry, signer, pull, policyFile, directory, adminUrl } = await scene(t)
   registry.putSigned('test', '1', signer, 'example.org')
   registry.put('unsigned', imageOf('unsigned'), '1')

@@ -33,7 +33,7 @@ async function startProgram(
   return { child, url, output: () => text }
 }
 
-t.test('SIGTERM lets pulls finish, then the program ends by itself with 0', async t => {
+t.test('case 211: SIGTERM lets pulls finish, then the program ends by itself with 0', async t => {
   const registry = await startEvilRegistry(t)
   const directory = temporaryDirectory(t)
   const signer = ecdsaSigner()

@@ -41,7 +41,7 @@ const table: readonly { readonly name: string; readonly script: RedisScript }[] 
   { name: 'answers of RESP3', script: say('_\r\n') },
 ]
 
-t.test('whatever the server does, the gate goes on without it', async t => {
+t.test('case 180: whatever the server does, the gate goes on without it', async t => {
   for (const { name, script } of table) {
     await t.test(name, async t => {
       const { redis, registry, signer, replica, sharedConfig } = await replicas(t)

@@ -67,7 +67,7 @@ t.test('what a HEAD of a tag announced may be pulled by digest from another repl
   t.equal((await b.pull(name)).status, 200)
 })
 
-t.test('what is not the same is not shared', async t => {
+t.test('cases 182, 183: what is not the same is not shared', async t => {
   const scene = await replicas(t)
   const { replica, sharedConfig, secretFile } = scene
   const a = await replica()
@@ -84,7 +84,7 @@ t.test('what is not the same is not shared', async t => {
   for (const { name, change } of table) t.equal((await (await replica(change)).pull(CHILD)).status, 403, name)
 })
 
-t.test('entries that were tampered with are absent, and counted', async t => {
+t.test('case 173: entries that were tampered with are absent, and counted', async t => {
   const { redis, replica } = await replicas(t)
   t.equal((await (await replica()).pull('multi/manifests/latest')).status, 200)
   const good = new Map(redis.entries)
@@ -125,7 +125,7 @@ t.test('entries that were tampered with are absent, and counted', async t => {
   t.equal((await (await replica()).pull(CHILD)).status, 200, 'untouched they count')
 })
 
-t.test('an entry copied to another key is absent', async t => {
+t.test('case 174: an entry copied to another key is absent', async t => {
   const { redis, replica } = await replicas(t)
   t.equal((await (await replica()).pull('multi/manifests/latest')).status, 200)
   const entries = [...redis.entries.values()]
@@ -157,7 +157,7 @@ t.test('after the shared memory was lost, an index that was in memory is told an
   t.equal((await b.pull(CHILD)).status, 200)
 })
 
-t.test('a refusal is not shared, and a fresh signature works at once', async t => {
+t.test('case 177: a refusal is not shared, and a fresh signature works at once', async t => {
   const { redis, registry, signer, replica } = await replicas(t)
   const [a, b] = [await replica(), await replica({ cache: { tags: 0, refused: 0 } })]
   const image = imageOf('late')
@@ -168,7 +168,7 @@ t.test('a refusal is not shared, and a fresh signature works at once', async t =
   t.equal((await b.pull('late/manifests/1')).status, 200)
 })
 
-t.test('a digest is shared for its own repository only', async t => {
+t.test('case 178: a digest is shared for its own repository only', async t => {
   const { registry, replica } = await replicas(t)
   registry.put('other', child)
   const [a, b] = [await replica(), await replica()]

@@ -41,7 +41,7 @@ function show(request: RegistryRequest): string {
   }
 }
 
-t.test('a request target means exactly one thing', async t => {
+t.test('a request target means exactly one thing (cases 101, 124, 144)', async t => {
   const table: readonly { target: string; means: string; hostHeader?: string }[] = [
     { target: '/v2/', means: 'base' },
     { target: '/v2', means: 'base' },

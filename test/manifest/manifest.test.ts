@@ -131,7 +131,7 @@ t.test('descriptors', async t => {
   }
 })
 
-t.test('limits at L and L + 1 (117, 220)', async t => {
+t.test('limits at L and L + 1 (cases 117, 220)', async t => {
   const padded = (length: number): string => {
     const text = JSON.stringify(IMAGE)
     return text + ' '.repeat(length - text.length)

@@ -39,7 +39,7 @@ const table: readonly { readonly name: string; readonly key: SharedKey; readonly
   { name: 'a client with the name of a depth', key: { kind: 'tag', snapshotId: 's', repository, digest, client: '1' } },
 ]
 
-t.test('no two keys share their bytes or their name', async t => {
+t.test('cases 175, 176, 182: no two keys share their bytes or their name', async t => {
   const nameKey = Buffer.alloc(32, 3)
   const names = table.map(row => entryName(keyBytes(row.key, row.context ?? context), nameKey, 'p:'))
   for (const [at, row] of table.entries()) t.equal(names.indexOf(names[at] ?? ''), at, row.name)

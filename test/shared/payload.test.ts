@@ -33,7 +33,7 @@ t.test('a fact of one kind is none of another', async t => {
   t.pass('')
 })
 
-t.test('anything odd is none', async t => {
+t.test('case 174: anything odd is none', async t => {
   const table: readonly string[] = [
     '',
     'null',

@@ -187,7 +187,7 @@ t.test('what could not be found out is a failure, and hides nothing', async t =>
   t.match(await find(source), { signatures: [], failures: [{ place: 'the referrers' }] }, 'the list itself')
 })
 
-t.test('however many there are', async t => {
+t.test('cases 222, 229: however many there are', async t => {
   const many = Array.from({ length: 70 }, (_, index) => referrer({ layers: [blobOf(`bundle ${index}`, BUNDLE)] }))
   const watch: Watch = { atOnce: 0, most: 0 }
   const found = await find(registry(many, {}, watch))

@@ -8,7 +8,7 @@ const alice = await makeKey()
 const bob = await makeKey()
 const armored = alice.toPublic().armor()
 
-t.test('83: all keys of all files are trusted, however they are written', async t => {
+t.test('case 83: all keys of all files are trusted, however they are written', async t => {
   const both = [alice.getFingerprint(), bob.getFingerprint()]
   const [alices, bobs] = [publicBytes(alice), publicBytes(bob)]
   const table = [
@@ -34,7 +34,7 @@ t.test('83: all keys of all files are trusted, however they are written', async 
   }
 })
 
-t.test('83: what is no keyring stops the load', async t => {
+t.test('case 83: what is no keyring stops the load', async t => {
   const [primary, ...others] = packetsOf(publicBytes(alice))
   if (primary === undefined) throw new Error('no packets')
   const unknownVersion = Buffer.from(primary.body).fill(9, 0, 1)
@@ -77,7 +77,7 @@ t.test('83: what is no keyring stops the load', async t => {
   }
 })
 
-t.test('82: weak keys stop the load', async t => {
+t.test('case 82: weak keys stop the load', async t => {
   const rsa1024 = await makeKey({ type: 'rsa', rsaBits: 1024, config: { minRSABits: 1024 } })
   await t.rejects(parseGpgKeyring([publicBytes(rsa1024)], 'weak.gpg'), {
     code: 'WEAK',

@@ -80,7 +80,7 @@ t.test('every key of the keyring will do', async t => {
   t.equal(result.verified && result.signature.fingerprint, bob.getFingerprint())
 })
 
-t.test('what GnuPG makes by default is taken: compressed once, lengths in parts', async t => {
+t.test('case 226: what GnuPG makes by default is taken: compressed once, lengths in parts', async t => {
   const plain = await signPayload(alice)
   t.equal(wordsOf(await check(compressed(plain, 1))), 'verified', 'ZIP')
   t.equal(wordsOf(await check(compressed(plain, 2))), 'verified', 'ZLIB')
@@ -145,7 +145,7 @@ function changed(bytes: Uint8Array, at: number, value: number): Uint8Array {
   return copy
 }
 
-t.test('what a signature may be made of', async t => {
+t.test('cases 73 to 77, 81: what a signature may be made of', async t => {
   const table = [
     { it: '73: a literal alone', bytes: framePackets([literal]), says: /without a signature/ },
     { it: '73: a compressed literal', bytes: compressed(framePackets([literal])), says: /without a signature/ },
@@ -267,7 +267,7 @@ t.test('one changed bit in the payload or the signature is enough to refuse', as
   }
 })
 
-t.test('78: time', async t => {
+t.test('case 78: time', async t => {
   const shortLived = await makeKey({ keyExpirationTime: (10 * DAY) / 1000 })
   const shortRing = await ringOf(shortLived)
   const whileGood = new Date(KEY_MADE.getTime() + DAY)
@@ -295,7 +295,7 @@ t.test('78: time', async t => {
   t.match(wordsOf(await check(before)), /UNTRUSTED_SIGNER/, 'a signature older than its key')
 })
 
-t.test('78: revocation', async t => {
+t.test('case 78: revocation', async t => {
   const signed = await signPayload(alice)
   for (const flag of [enums.reasonForRevocation.keyCompromised, enums.reasonForRevocation.keyRetired]) {
     const { publicKey } = await revokeKey({
@@ -317,7 +317,7 @@ t.test('78: revocation', async t => {
   }
 })
 
-t.test('78, 79: subkeys', async t => {
+t.test('cases 78, 79: subkeys', async t => {
   const owner = await makeKey({ subkeys: [{ sign: true }] })
   const [subkey] = owner.subkeys
   if (subkey === undefined) throw new Error('no subkey')
@@ -364,7 +364,7 @@ t.test('78, 79: subkeys', async t => {
   t.equal(wordsOf(await check(signed, certifyRing)), 'verified', 'its signing subkey')
 })
 
-t.test('80: who signed', async t => {
+t.test('case 80: who signed', async t => {
   t.match(
     wordsOf(await check(await signPayload(stranger))),
     new RegExp(
@@ -393,7 +393,7 @@ t.test('80: who signed', async t => {
   t.match(wordsOf(await check(forged)), /UNTRUSTED_SIGNER/, "bob's signature under alice's name")
 })
 
-t.test('82: weak hashes', async t => {
+t.test('case 82: weak hashes', async t => {
   const rsa = await makeKey({ type: 'rsa', rsaBits: 2048 })
   const ring = await ringOf(rsa)
   for (const [name, hashAlgorithm, ok] of [
@@ -410,7 +410,7 @@ t.test('82: weak hashes', async t => {
   }
 })
 
-t.test('87: what a trusted key signed must be a payload', async t => {
+t.test('case 87: what a trusted key signed must be a payload', async t => {
   const { critical } = payload()
   const table: readonly { it: string; signed: unknown; says: RegExp | 'verified' }[] = [
     { it: 'more in optional', signed: { ...payload(), optional: { anything: [1, null] } }, says: 'verified' },
@@ -482,7 +482,7 @@ t.test('87: what a trusted key signed must be a payload', async t => {
   )
 })
 
-t.test('87: a payload has a size', async t => {
+t.test('case 87: a payload has a size', async t => {
   const fits = { ...payload(), optional: { note: 'x'.repeat(1024 * 1024 - 1000) } }
   t.equal(wordsOf(await check(compressed(await signPayload(alice, fits)))), 'verified')
   const large = { ...payload(), optional: { note: 'x'.repeat(1024 * 1024) } }

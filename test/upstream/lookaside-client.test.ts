@@ -82,7 +82,7 @@ t.test('none at all', async t => {
   t.strictSame(await read(location), { files: [], failure: undefined, leftOut: [] })
 })
 
-t.test('84: a page for everything is the end, a list without end has one', async t => {
+t.test('case 84: a page for everything is the end, a list without end has one', async t => {
   const pages = await serve(t, [ok('\u0000x')], ok('<html>', 'text/html; charset=utf-8'))
   t.strictSame(shown(await read(pages.location)), ['\u0000x'])
   const upper = await serve(t, [], ok('<html>', 'Text/HTML'))
@@ -97,7 +97,7 @@ t.test('84: a page for everything is the end, a list without end has one', async
   t.match(list.leftOut, [/has 128 signatures or more; no more were read/])
 })
 
-t.test('84: sizes', async t => {
+t.test('case 84: sizes', async t => {
   const limits = { maxSignatureBytes: 10, maxTotalBytes: 25 }
   const { location } = await serve(t, [ok('x'.repeat(10)), ok('x'.repeat(11)), ok('good')])
   const list = await read(location, { ...limits, maxTotalBytes: 100 })
@@ -188,7 +188,7 @@ t.test('a redirect on the same host is followed', async t => {
   t.strictSame(shown(await read(location)), ['moved', 'moved'])
 })
 
-t.test('86: files', async t => {
+t.test('case 86: files', async t => {
   const root = t.testdir({
     good: { 'signature-1': 'one', 'signature-2': 'two', 'signature-4': 'behind a gap' },
     'with space': { 'signature-1': 'one' },

@@ -141,7 +141,7 @@ t.test('an index that could not be told is not tried at every pull', async t => 
   t.ok(judge.peek(input))
 })
 
-t.test('many who ask at once make one look', async t => {
+t.test('case 181: many who ask at once make one look', async t => {
   const shared = memory()
   const judge = judgeWith(shared, refused)
   await Promise.all(

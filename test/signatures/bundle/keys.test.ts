@@ -57,7 +57,7 @@ const codeOf = (untrustedBytes: Buffer): string => {
 }
 const inEnvelope = (change: (envelope: Json) => void) => (made: Json) => change(made['dsseEnvelope'] as Json)
 
-t.test('what cosign 3 makes with a key verifies, and claims no name', async t => {
+t.test('what cosign 3 makes with a key verifies, and claims no name (case 59)', async t => {
   const checked = check(bundle())
   t.match(checked, {
     verified: true,
