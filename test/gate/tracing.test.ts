@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { parseTraceparent } from '../../src/observe/traceparent.ts'
 import { startOtlpReceiver, treeOf, type ReceivedSpan } from '../support/otlp-receiver.ts'
@@ -99,6 +100,8 @@ t.test('a change of the policy is asked for within the pull that met it: policy,
   })
   registry.putSigned('signed', '1', signer, 'example.org')
   writeFileSync(policyFile, JSON.stringify({ ...signedPolicy(key), default: [{ type: 'insecureAcceptAnything' }] }))
+  // The files are not looked at again within two milliseconds.
+  await sleep(20)
   t.equal((await pull('signed/manifests/1')).status, 200)
   await gate.close()
   const [root] = pulls(spans)
