@@ -144,7 +144,7 @@ const configSchema = z.strictObject({
       refused: z.number().min(0).max(30).default(2),
       /** How long a tag is believed to point where it did. */
       tags: z.number().min(0).max(60).default(1),
-      verdicts: z.number().int().min(1).default(10_000),
+      verdicts: z.number().int().min(1).default(8000),
       /** Bytes of manifests kept. */
       manifestBytes: bytes.default(32 * 1024 * 1024),
     })
