@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { hashSync } from 'bcryptjs'
 import t from 'tap'
@@ -187,6 +188,39 @@ t.test('an upload goes on at the registry itself and nowhere else (case 169)', a
   registry.requests.length = 0
   await get(new URL(begun.headers.get('location') ?? '', url).href, {})
   t.same(registry.requests, ['GET //evil.example/x'], 'a path that begins like a host is still a path')
+})
+
+t.test('cases 137, 138: a body in any transfer encoding but chunked reaches no registry', async t => {
+  const { registry, url } = await pushScene(t)
+  const { hostname, port } = new URL(url)
+  const send = (headers: string, body: string): Promise<string> =>
+    new Promise(resolve => {
+      const socket = connect(Number(port), hostname)
+      let answer = ''
+      socket.on('data', chunk => (answer += chunk.toString('latin1')))
+      socket.on('error', () => undefined)
+      socket.on('close', () => resolve(answer))
+      socket.setTimeout(700, () => socket.destroy())
+      socket.write(`POST /v2/a/blobs/uploads/ HTTP/1.1\r\nhost: gate\r\n${headers}\r\n\r\n${body}`)
+    })
+  const chunk = '1\r\nx\r\n0\r\n\r\n'
+  for (const encoding of [
+    'gzip, chunked',
+    'identity, chunked',
+    'xchunked',
+    'chunked, identity',
+    'identity',
+    '"chunked"',
+  ]) {
+    t.match(await send(`transfer-encoding: ${encoding}`, chunk), /^HTTP\/1\.1 400 /, encoding)
+  }
+  t.match(
+    await send('transfer-encoding: chunked\r\ncontent-length: 1', chunk),
+    /^HTTP\/1\.1 400 /,
+    'and a length besides',
+  )
+  t.same(registry.requests, [])
+  t.match(await send('transfer-encoding: chunked', chunk), /^HTTP\/1\.1 202 /, 'chunked itself is taken')
 })
 
 t.test('what the registry says of a push is handed on in its words', async t => {
