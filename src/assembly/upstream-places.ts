@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises'
+import { createSecureContext } from 'node:tls'
 import type { RegistryConfig, UrlRegistryConfig } from '../config/registry-config.ts'
 import { ConfigError } from '../config/load-config.ts'
 import type { RegistryHost } from '../reference/repository.ts'
+import type { ClientCertificate } from '../upstream/dial.ts'
 import type { UpstreamPlace } from '../upstream/open-upstreams.ts'
 import type { Credentials } from '../upstream/token-client.ts'
 
@@ -32,11 +34,35 @@ async function registryPlace(host: RegistryHost, registry: UrlRegistryConfig): P
       tokenHosts,
       maxManifestBytes,
       push,
+      clientCertificate: await clientCertificateOf(host, registry),
       ca: ca === undefined ? undefined : await readSetting(`registries["${host}"].ca`, ca),
       credentials: () => credentialsOf(host, registry),
       timeouts: { connectMs: timeouts.connect * MS, headersMs: timeouts.headers * MS, bodyMs: timeouts.body * MS },
     },
   }
+}
+
+async function clientCertificateOf(
+  host: RegistryHost,
+  { clientCert, clientKey }: UrlRegistryConfig,
+): Promise<ClientCertificate | undefined> {
+  if (clientCert === undefined || clientKey === undefined) return undefined
+  const cert = await readSetting(`registries["${host}"].clientCert`, clientCert)
+  const key = await readSetting(`registries["${host}"].clientKey`, clientKey)
+  try {
+    // Here and not at the first pull: a key of another certificate would be a TLS error that names neither.
+    createSecureContext({ cert, key })
+  } catch (cause) {
+    const said = cause instanceof Error && 'code' in cause ? String(cause.code) : 'not PEM'
+    throw new ConfigError(
+      'the configuration',
+      [`registries["${host}"].clientCert: not a certificate with its key (${said})`],
+      {
+        cause,
+      },
+    )
+  }
+  return { cert, key }
 }
 
 /** Read anew each time they are needed, so that a rotated password counts at once. */

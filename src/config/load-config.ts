@@ -110,10 +110,12 @@ function withAbsoluteBrokerPath(
 
 function withAbsoluteRegistryPaths(registry: RegistryConfig, base: string): RegistryConfig {
   if ('layout' in registry) return { layout: resolve(base, registry.layout) }
-  const { ca, passwordFile } = registry
+  const { ca, passwordFile, clientCert, clientKey } = registry
   return {
     ...registry,
     ...(ca === undefined ? {} : { ca: resolve(base, ca) }),
+    ...(clientCert === undefined ? {} : { clientCert: resolve(base, clientCert) }),
+    ...(clientKey === undefined ? {} : { clientKey: resolve(base, clientKey) }),
     ...(passwordFile === undefined ? {} : { passwordFile: resolve(base, passwordFile) }),
   }
 }

@@ -43,6 +43,9 @@ const urlRegistry = z
       .optional(),
     /** PEM file of the CAs that this registry is trusted by, instead of the system's. */
     ca: z.string().min(1).optional(),
+    /** PEM files: shown to this registry as a client's certificate, and to no host that it points at. Read at start. */
+    clientCert: z.string().min(1).optional(),
+    clientKey: z.string().min(1).optional(),
     username: z.string().min(1).optional(),
     password: z.string().optional(),
     passwordFile: z.string().min(1).optional(),
@@ -75,6 +78,14 @@ const urlRegistry = z
       path: ['username'],
     },
   )
+  .refine(registry => (registry.clientCert === undefined) === (registry.clientKey === undefined), {
+    message: 'a "clientCert" needs its "clientKey", and the other way round',
+    path: ['clientCert'],
+  })
+  .refine(registry => registry.clientCert === undefined || registry.url.protocol === 'https:', {
+    message: 'a certificate is shown over https:// only',
+    path: ['clientCert'],
+  })
   .refine(registry => registry.pushers === undefined || registry.push === 'passthrough', {
     message: 'is about "push: passthrough", which is not set',
     path: ['pushers'],
