@@ -91,6 +91,13 @@ async function readNode(root: string): Promise<readonly NodeText[]> {
     for (const name of await namesIn(join(root, directory))) paths.push(`${directory}/${name}/hosts.toml`)
   for (const name of await namesIn(join(root, NODE_FILES.dropIns)))
     if (name.endsWith('.conf')) paths.push(`${NODE_FILES.dropIns}/${name}`)
+  paths.push(...NODE_FILES.elsewhere)
+  for (const pattern of NODE_FILES.homes) {
+    const homes = pattern.endsWith('/*') ? await namesIn(join(root, pattern.slice(0, -2))) : ['']
+    for (const home of homes) {
+      for (const name of NODE_FILES.inHomes) paths.push(`${pattern.replace('*', home)}/${name}`)
+    }
+  }
   const files = await Promise.all(paths.map(async path => ({ path, text: await textOf(join(root, path)) })))
   return files.flatMap(({ path, text }) => (text === undefined ? [] : [{ path, text }]))
 }

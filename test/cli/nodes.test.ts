@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -59,6 +59,12 @@ t.test('doctor: 1 open, 2 could not tell', async t => {
   t.equal(blind.exit, 2, 'no registries: nothing to be closed')
   t.match(blind.stdout, /say --config or --registry/)
   t.equal((await sealgate('doctor', '--root', root, '--gate', GATE, '--registry', 'quay.io')).exit, 0, 'named')
+  const home = join(root, 'home/ann/.config/containers/registries.conf')
+  write(home, '[[registry]]\nlocation = "quay.io"\n')
+  const rootless = await sealgate('doctor', '--root', root, '--gate', GATE, '--registry', 'quay.io')
+  t.equal(rootless.exit, 2, 'a user of the node has a file of their own')
+  t.match(rootless.stdout, /^unknown not-read: \/home\/ann\/\.config\/containers\/registries\.conf/m)
+  rmSync(home)
   const both = await sealgate('doctor', '--root', root, '--gate', GATE, '--registry', 'quay.io', 'ghcr.io')
   t.not(both.exit, 0, 'one of two')
   write(join(root, 'etc/docker/daemon.json'), `{"registry-mirrors":["http://${GATE}"]}`)

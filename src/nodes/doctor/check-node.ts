@@ -17,6 +17,15 @@ export const NODE_FILES = {
   ],
   hostsDirectories: ['/etc/docker/certs.d', '/etc/containerd/certs.d'],
   dropIns: '/etc/containers/registries.conf.d',
+  /** Only whether they are there is looked at: each replaces or overrides what is read above, for one user or one product. */
+  elsewhere: ['/etc/rancher/rke2/registries.yaml', '/etc/rancher/rke2/config.yaml'],
+  homes: ['/root', '/home/*'],
+  inHomes: [
+    '.config/containers/registries.conf',
+    '.config/docker/daemon.json',
+    '.config/buildkit/buildkitd.toml',
+    '.config/containerd/config.toml',
+  ],
 } as const
 
 /** Every way round the gate that the files show (shared/clients.md 6.4). Files of other paths are ignored. */
@@ -31,7 +40,22 @@ export function checkNode(files: readonly NodeText[], expected: Expected): reado
     ...checkContainers(main === undefined ? dropIns : [main, ...dropIns], expected),
     ...checkK3s(file('/etc/rancher/k3s/registries.yaml'), file('/etc/rancher/k3s/config.yaml'), expected),
     ...checkBuildkit(file('/etc/buildkit/buildkitd.toml')),
+    ...files.filter(({ path }) => isElsewhere(path)).map(notRead),
   ]
+}
+
+function isElsewhere(path: string): boolean {
+  return NODE_FILES.elsewhere.some(one => one === path) || NODE_FILES.inHomes.some(name => path.endsWith(`/${name}`))
+}
+
+function notRead({ path }: NodeText): Finding {
+  return {
+    severity: 'unknown',
+    code: 'not-read',
+    file: path,
+    message: 'is used in the place of, or over, what is read below /etc, and is not read here',
+    fix: 'look in it for other locations and mirrors, or remove it',
+  }
 }
 
 /** open where anything is; unknown where something can't be told, or nothing was found to look at. */

@@ -1,8 +1,10 @@
 import { lineOf, type Expected, type Finding, type NodeText } from './finding.ts'
 import { checkHostsDirectory } from './hosts-toml.ts'
-import { parseNodeText, tableAt, textAt } from './shape.ts'
+import { parseNodeText, tableAt, textAt, textsAt } from './shape.ts'
 
 const CERTS = '/etc/containerd/certs.d'
+/** What these say cannot be told from this file alone. */
+const UNTOLD: ReadonlySet<Finding['code']> = new Set(['config-path-elsewhere', 'config-imports'])
 const CRI = ['io.containerd.grpc.v1.cri', 'io.containerd.cri.v1.images']
 
 /** containerd's config.toml (trap 3, legacy mirrors, trap 5) and its certs.d. */
@@ -25,7 +27,7 @@ export function checkContainerd(
   const path = registries.map(registry => textAt(registry['config_path'])).find(one => one !== undefined && one !== '')
   const text = config?.text ?? ''
   const found = (code: Finding['code'], pattern: RegExp, message: string, fix: string): Finding => ({
-    severity: code === 'image-verifier' ? 'warning' : code === 'config-path-elsewhere' ? 'unknown' : 'open',
+    severity: code === 'image-verifier' ? 'warning' : UNTOLD.has(code) ? 'unknown' : 'open',
     code,
     file,
     line: lineOf(text, pattern),
@@ -41,6 +43,16 @@ export function checkContainerd(
     more.push(found('config-path-list', key, 'config_path is a list, which the CRI takes for one directory', setPath))
   else if (path.replace(/\/$/, '') !== CERTS)
     more.push(found('config-path-elsewhere', key, `config_path is ${path}, which is not read here`, setPath))
+  const imports = textsAt(parsed?.table['imports'])
+  if (imports.length > 0)
+    more.push(
+      found(
+        'config-imports',
+        /^\s*imports\s*=/,
+        `imports ${imports.join(', ')}, which may set config_path anew and are not read here`,
+        'look for config_path and registry.mirrors in them, or move what they hold into this file',
+      ),
+    )
   if (registries.some(registry => Object.keys(tableAt(registry['mirrors'])).length > 0))
     more.push(
       found(

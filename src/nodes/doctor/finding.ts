@@ -22,6 +22,8 @@ export type FindingCode =
   | 'config-path-unset'
   | 'config-path-list'
   | 'config-path-elsewhere'
+  | 'config-imports'
+  | 'not-read'
   | 'legacy-mirrors'
   | 'image-verifier'
   | 'docker-mirrors'
