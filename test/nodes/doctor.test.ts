@@ -74,7 +74,7 @@ const table = [
     text: '[[registry]]\nlocation = "docker.io"\n',
     code: 'not-read',
   },
-  { trap: 'rootless docker', path: '/root/.config/docker/daemon.json', text: '{}', code: 'not-read' },
+  { trap: 'rootless docker', path: '/home/bob/.config/docker/daemon.json', text: '{}', code: 'not-read' },
   { trap: 'RKE2', path: '/etc/rancher/rke2/registries.yaml', text: '', code: 'not-read' },
   {
     trap: 'containerd imports',
