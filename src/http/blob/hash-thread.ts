@@ -36,8 +36,10 @@ export class HashThread {
     }
     return {
       update: chunks => {
-        for (const { byteLength } of chunks) this.#waitingBytes += byteLength
+        // Read before they are moved, and counted after: what an ended thread did not take, nobody would ever count off.
+        const bytes = chunks.reduce((sum, { byteLength }) => sum + byteLength, 0)
         send({ type: 'update', id, algorithm, chunks }, [...chunks])
+        this.#waitingBytes += bytes
       },
       room: () => (this.#waitingBytes < WINDOW_BYTES ? undefined : new Promise(resolve => this.#waiters.push(resolve))),
       digest: () =>
@@ -59,9 +61,11 @@ export class HashThread {
     const worker = new Worker(WORKER, { name: 'hash', resourceLimits: { maxYoungGenerationSizeMb: 2 } })
     // It has no work of its own, so it need not keep the process.
     worker.unref()
-    worker.on('message', (message: FromHashThread) => this.#hear(message))
-    worker.once('error', cause => this.#end(cause))
-    worker.once('exit', () => this.#end(undefined))
+    worker.on('message', (message: FromHashThread) => {
+      if (this.#worker === worker) this.#hear(message)
+    })
+    worker.once('error', cause => this.#end(worker, cause))
+    worker.once('exit', () => this.#end(worker, undefined))
     return worker
   }
 
@@ -78,8 +82,9 @@ export class HashThread {
     }
   }
 
-  #end(cause: unknown): void {
-    if (this.#worker === undefined) return
+  /** Told twice of a thread that failed, the second time when its successor may be at work already. */
+  #end(worker: Worker, cause: unknown): void {
+    if (this.#worker !== worker) return
     this.#worker = undefined
     this.#generation += 1
     this.#waitingBytes = 0
