@@ -9,11 +9,20 @@ export class SingleFlight<T> {
     return this.#flights.size
   }
 
-  async run(key: string, work: () => Promise<T>): Promise<T> {
+  /** @param work is told, at any time, whether it is still the flight that newcomers join, or was forgotten meanwhile */
+  async run(key: string, work: (isCurrent: () => boolean) => Promise<T>): Promise<T> {
     const running = this.#flights.get(key)
     if (running !== undefined) return running
-    const flight = work().finally(() => this.#flights.delete(key))
+    const isCurrent = (): boolean => this.#flights.get(key) === flight
+    const flight = work(isCurrent).finally(() => {
+      if (isCurrent()) this.#flights.delete(key)
+    })
     this.#flights.set(key, flight)
     return flight
+  }
+
+  /** What is under way rests on what was there before: those who ask from now on do not join it. */
+  forget(isMeant: (key: string) => boolean): void {
+    for (const key of this.#flights.keys()) if (isMeant(key)) this.#flights.delete(key)
   }
 }

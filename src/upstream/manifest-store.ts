@@ -65,16 +65,20 @@ export class ManifestStore {
     const known = this.peek(reference)
     if (known !== undefined) return known
     const wanted = reference.by === 'digest' ? reference.digest : reference.tag
-    return this.#flights.run(keyOf(reference.repository, wanted), () => this.#fetch(reference.repository, wanted))
+    return this.#flights.run(keyOf(reference.repository, wanted), isCurrent =>
+      this.#fetch(reference.repository, wanted, isCurrent),
+    )
   }
 
-  /** What was pushed or deleted is asked for anew. A fetch that is under way may still bring what was there before. */
+  /** What was pushed or deleted is asked for anew; a fetch that is under way is for those who wait for it already. */
   forget(repository: Repository, reference: Tag | Digest): void {
-    if (isDigest(reference)) this.#manifests.delete(keyOf(repository, reference))
-    else this.#tags.delete(keyOf(repository, reference))
+    const forgotten = keyOf(repository, reference)
+    if (isDigest(reference)) this.#manifests.delete(forgotten)
+    else this.#tags.delete(forgotten)
+    this.#flights.forget(key => key === forgotten)
   }
 
-  async #fetch(repository: Repository, wanted: Tag | Digest): Promise<Manifest | undefined> {
+  async #fetch(repository: Repository, wanted: Tag | Digest, isCurrent: () => boolean): Promise<Manifest | undefined> {
     const { timeoutMs, fetch } = this.#options
     const fetched = await withDeadline(timeoutMs, signal => fetch(repository, wanted, signal))
     if (fetched === undefined) return undefined
@@ -83,6 +87,7 @@ export class ManifestStore {
     const manifest = parseManifest(fetched.bytes, essenceOf(fetched.contentType), algorithm)
     if (byDigest && manifest.digest !== wanted)
       throw new Error(`the upstream client let ${manifest.digest} pass for ${wanted}`)
+    if (!isCurrent()) return manifest
     this.#manifests.set(keyOf(repository, manifest.digest), manifest)
     if (!byDigest && this.#options.tagMs > 0) this.#tags.set(keyOf(repository, wanted), manifest.digest)
     return manifest

@@ -44,8 +44,10 @@ export class VerdictCache {
     const key = keyOf(snapshotId, reference, digest)
     const known = this.#decisions.get(key)
     if (known !== undefined) return { decision: known, cached: true }
-    const decision = await this.#flights.run(key, async () => {
+    const decision = await this.#flights.run(key, async isCurrent => {
       const made = await decide()
+      // What was pushed while it was refused may be what was missing.
+      if (made.outcome === 'refused' && !isCurrent()) return made
       this.#remember(key, made, made.outcome === 'accepted' ? this.#options.acceptedMs : this.#options.refusedMs)
       return made
     })
@@ -55,9 +57,11 @@ export class VerdictCache {
   /** What was refused in a repository is judged anew: something was pushed there. */
   forgetRefusals(repository: Repository): void {
     const name = repositoryName(repository)
+    const isMeant = (key: string): boolean => key.includes(` ${name}:`) || key.includes(` ${name}@`)
     for (const [key, { outcome }] of this.#decisions.entries()) {
-      if (outcome === 'refused' && (key.includes(` ${name}:`) || key.includes(` ${name}@`))) this.#decisions.delete(key)
+      if (outcome === 'refused' && isMeant(key)) this.#decisions.delete(key)
     }
+    this.#flights.forget(isMeant)
   }
 
   /** Takes over what another replica has accepted. */

@@ -92,6 +92,61 @@ t.test('a signature that is pushed counts at once, however long refusals are rem
   t.equal((await pull('other/manifests/1')).status, 403, 'in that repository only')
 })
 
+t.test('what was under way when something was pushed is not believed afterwards', async t => {
+  const { registry, signer, url, pull } = await pushScene(t, { cache: { tags: 60, refused: 30 } })
+  /** Holds the registry's answer, which is what there was when it was asked, until it is let go. */
+  const hold = (
+    matches: RegExp,
+    answer: { status: number; body: Buffer },
+  ): { asked: Promise<void>; release: () => void } => {
+    const asked = Promise.withResolvers<void>()
+    const released = Promise.withResolvers<void>()
+    let isHeld = true
+    registry.on(matches, (_request, response) => {
+      if (!isHeld) return false
+      asked.resolve()
+      void released.promise.then(() =>
+        response.writeHead(answer.status, { 'content-type': OCI_MANIFEST }).end(answer.body),
+      )
+      return true
+    })
+    return {
+      asked: asked.promise,
+      release: () => {
+        isHeld = false
+        released.resolve()
+      },
+    }
+  }
+  const old = registry.putSigned('test', '1', signer, HOST)
+  const tag = hold(/^GET \/v2\/test\/manifests\/1$/, { status: 200, body: old.bytes })
+  const early = pull('test/manifests/1')
+  await tag.asked
+  const fresh = imageOf('fresh').manifest
+  registry.sign('test', fresh, signer, `${HOST}/test`)
+  registry.manifests.set(`test ${fresh.digest}`, fresh)
+  const put = putManifest(url, 'test/manifests/1', fresh.bytes)
+  t.equal((await put).status, 201)
+  setTimeout(tag.release, 50)
+  t.ok((await early).body.equals(old.bytes), 'who asked before gets what there was')
+  t.ok((await pull('test/manifests/1')).body.equals(fresh.bytes), 'a tag: who asks afterwards gets what there is')
+
+  const image = registry.put('late', imageOf('late'), '1')
+  const missing = hold(new RegExp(`^GET /v2/late/manifests/${sigTag(image.digest)}$`), {
+    status: 404,
+    body: Buffer.alloc(0),
+  })
+  const refused = pull('late/manifests/1')
+  await missing.asked
+  const signatures = sigManifest([signatureLayer(signer, payloadOf(image.digest, `${HOST}/late`))])
+  for (const blob of signatures.blobs) await upload(url, 'late', blob.bytes)
+  const name = `late/manifests/${sigTag(image.digest)}`
+  t.equal((await putManifest(url, name, signatures.manifest.bytes)).status, 201)
+  missing.release()
+  t.equal((await refused).status, 403)
+  t.equal((await pull('late/manifests/1')).status, 200, 'a refusal: it is not remembered')
+})
+
 t.test('a new push of a tag counts at once, however long tags are believed', async t => {
   const { signer, registry, url, pull } = await pushScene(t, { cache: { tags: 60, refused: 0 } })
   const old = registry.putSigned('test', '1', signer, HOST)
