@@ -37,6 +37,7 @@ import { createSharedJudge } from './verdict/shared-judge.ts'
 import type { SharedMemory } from './verdict/shared-memory.ts'
 import { createJudge, type Judge, type JudgeOptions } from './verdict/judge.ts'
 import { sharedLookUps } from './verdict/shared-look-ups.ts'
+import { signatureRepositories } from './verdict/signature-repositories.ts'
 import { signatureFinder } from './verdict/signature-finder.ts'
 import { VerdictCache } from './verdict/verdict-cache.ts'
 
@@ -84,7 +85,7 @@ export async function createEngine(
   shared?: SharedMemory,
 ): Promise<Engine> {
   const around = metrics?.around ?? untraced
-  const upstreams = openUpstreams(await upstreamPlaces(config.registries), request => metrics?.upstream(request))
+  const upstreams = openUpstreams(await upstreamPlaces(config), request => metrics?.upstream(request))
   const lookaside = config.lookaside === undefined ? NO_LOOKASIDE : await loadRegistriesD(config.lookaside)
   const tuf = config.tuf && (await openTuf(config.tuf))
   const askTuf = tuf?.ask
@@ -118,6 +119,7 @@ export async function createEngine(
     },
     lookaside,
     readLookaside: (location, signal) => readLookaside({ location, signal, limits: DEFAULT_LOOKASIDE_LIMITS }),
+    elsewhere: signatureRepositories(config.signatureRepositories),
     limits: { maxSignatures: config.limits.signatures, maxSignatureBytes: config.limits.signatureBytes },
     timeoutMs: config.limits.verdictSeconds * MS,
   })

@@ -44,6 +44,7 @@ const RULES: Readonly<Record<string, { readonly imports: readonly string[]; read
   upstream: {
     imports: ['json', 'cache', 'reference', 'manifest'],
     uses: [
+      'node:child_process',
       'node:dns',
       'node:net',
       'node:fs',

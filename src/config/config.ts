@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { isScope } from '../reference/scope.ts'
-import { parseRegistryHost, type RegistryHost } from '../reference/repository.ts'
+import { parseRegistryHost, repositoryOf, type RegistryHost } from '../reference/repository.ts'
 import { bytes, positiveSeconds } from './measures.ts'
 import { registry, type RegistryConfig } from './registry-config.ts'
 import { shared } from './shared-config.ts'
@@ -49,6 +49,16 @@ const scope = z.string().refine(isScope, {
   message: 'expected a host, a repository or the beginning of one, repository:tag or repository@digest, in lower case',
 })
 const mode = z.enum(['enforce', 'audit'])
+
+const repositoryText = z.string().transform((text, context) => {
+  const slash = text.indexOf('/')
+  const host = slash === -1 ? undefined : parseRegistryHost(text.slice(0, slash))
+  const repository = host && repositoryOf(host, text.slice(slash + 1))
+  if (repository !== undefined) return repository
+  const message = `expected host/repository without a tag, found ${JSON.stringify(text)}`
+  context.addIssue({ code: 'custom', message })
+  return z.NEVER
+})
 
 const keyBroker = z.strictObject({
   kind: z.enum(['attestation-agent-2022', 'attestation-agent-2023', 'cdh-grpc', 'cdh', 'offline-fs']),
@@ -124,6 +134,18 @@ const configSchema = z.strictObject({
     }
     return registries
   }),
+  /**
+   * A docker config.json, or containers-auth.json: credentials of registries and mirrors that name none of their own. Read
+   * anew each time they are needed.
+   */
+  dockerConfig: z.string().min(1).optional(),
+  /** Directories as containers-certs.d(5) has them, the first with a directory for a host counts. Read at start. */
+  certsD: z.array(z.string().min(1)).default([]),
+  /**
+   * Where signatures are looked for beside an image's own repository, by scope; the most specific one counts. What cosign
+   * calls COSIGN_REPOSITORY.
+   */
+  signatureRepositories: z.array(z.strictObject({ scope, repository: repositoryText })).default([]),
   /** Host names of the gate's own that stand for one registry each: `docker-io.gate.example: docker.io`. */
   hostNames: z
     .record(z.string(), registryHost)
@@ -224,6 +246,15 @@ export function parseConfig(value: unknown): ParsedConfig {
   }
   if (defaultRegistry !== undefined && !registries.has(defaultRegistry)) {
     problems.push(`defaultRegistry: ${defaultRegistry} is not among the registries`)
+  }
+  const scopes = new Set<string>()
+  for (const [index, rule] of result.data.signatureRepositories.entries()) {
+    const path = `signatureRepositories[${index}]`
+    if (!registries.has(rule.repository.host)) {
+      problems.push(`${path}.repository: ${rule.repository.host} is not among the registries`)
+    }
+    if (scopes.has(rule.scope)) problems.push(`${path}.scope: ${rule.scope} is there already`)
+    scopes.add(rule.scope)
   }
   for (const [name, host] of hostNames) {
     if (!registries.has(host)) problems.push(`hostNames["${name}"]: ${host} is not among the registries`)

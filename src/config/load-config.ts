@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { LineCounter, parseDocument } from 'yaml'
 import type { RegistryHost } from '../reference/repository.ts'
 import { parseConfig, type Config } from './config.ts'
-import type { RegistryConfig } from './registry-config.ts'
+import type { EndpointConfig, RegistryConfig } from './registry-config.ts'
 import type { SharedConfig } from './shared-config.ts'
 
 type TlsConfig = NonNullable<Config['tls']>
@@ -72,6 +72,8 @@ export function withAbsolutePaths(config: Config, base: string): Config {
     ...(config.audit === undefined ? {} : { audit: { ...config.audit, file: resolve(base, config.audit.file) } }),
     ...(config.shared === undefined ? {} : { shared: withAbsoluteSharedPaths(config.shared, base) }),
     ...(config.lookaside === undefined ? {} : { lookaside: resolve(base, config.lookaside) }),
+    ...(config.dockerConfig === undefined ? {} : { dockerConfig: resolve(base, config.dockerConfig) }),
+    certsD: config.certsD.map(directory => resolve(base, directory)),
   }
 }
 
@@ -110,9 +112,17 @@ function withAbsoluteBrokerPath(
 
 function withAbsoluteRegistryPaths(registry: RegistryConfig, base: string): RegistryConfig {
   if ('layout' in registry) return { layout: resolve(base, registry.layout) }
-  const { ca, passwordFile, clientCert, clientKey } = registry
+  const mirrors = registry.mirrors.map(mirror => ({ ...mirror, ...absoluteEndpointPaths(mirror, base) }))
+  return { ...registry, ...absoluteEndpointPaths(registry, base), mirrors }
+}
+
+type EndpointPaths = Pick<EndpointConfig, 'ca' | 'passwordFile' | 'clientCert' | 'clientKey'>
+
+function absoluteEndpointPaths(
+  { ca, passwordFile, clientCert, clientKey }: EndpointPaths,
+  base: string,
+): EndpointPaths {
   return {
-    ...registry,
     ...(ca === undefined ? {} : { ca: resolve(base, ca) }),
     ...(clientCert === undefined ? {} : { clientCert: resolve(base, clientCert) }),
     ...(clientKey === undefined ? {} : { clientKey: resolve(base, clientKey) }),

@@ -65,6 +65,7 @@ function upstreamAnswer(error: UpstreamError, what: string): ErrorAnswer {
     case 'SERVER_ERROR':
     case 'TIMED_OUT':
     case 'UNREACHABLE':
+    case 'CREDENTIALS_UNREADABLE':
       return unavailable(`cannot verify ${message}`, error.retryAfterSeconds)
     case 'DIGEST_MISMATCH':
     case 'TOO_LARGE':

@@ -1,5 +1,5 @@
 import { readBounded } from '../upstream/bounded-body.ts'
-import { openDial } from '../upstream/dial.ts'
+import { openDial, type DialTrust } from '../upstream/dial.ts'
 import { UpstreamError } from '../upstream/upstream-error.ts'
 import { TufError } from './tuf-error.ts'
 
@@ -35,7 +35,8 @@ const ABSENT: ReadonlySet<number> = new Set([403, 404])
 export function openMirror({ url, ca }: MirrorOptions): Mirror {
   const base = url.pathname.endsWith('/') ? url : new URL(`${url.href}/`)
   const timeouts = { connectMs: CONNECT_MS, headersMs: ANSWER_MS, bodyMs: ANSWER_MS }
-  const dial = openDial({ origin: base, ca, clientCertificate: undefined, timeouts })
+  const trust: DialTrust = ca === undefined ? { kind: 'system' } : { kind: 'only', ca }
+  const dial = openDial({ origin: base, trust, clientCertificate: undefined, timeouts })
   return {
     name: url.href,
     async get(path, maxBytes, signal) {

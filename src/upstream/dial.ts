@@ -31,10 +31,17 @@ export type DialAnswer = {
 /** PEM, both. */
 export type ClientCertificate = { readonly cert: string; readonly key: string }
 
+/** Whose certificates are taken; `ca` is PEM. */
+export type DialTrust =
+  | { readonly kind: 'system' }
+  /** The registry's own origin is held to these only; hosts that it points at may also have one of the system's. */
+  | { readonly kind: 'only'; readonly ca: string }
+  /** These beside the system's, as containers-certs.d(5) has it. */
+  | { readonly kind: 'also'; readonly ca: readonly string[] }
+
 export type DialOptions = {
   readonly origin: URL
-  /** PEM: the registry's own origin trusts only this; hosts it points at may also have a certificate of the system's. */
-  readonly ca: string | undefined
+  readonly trust: DialTrust
   /** For the registry's own origin only. */
   readonly clientCertificate: ClientCertificate | undefined
   readonly timeouts: DialTimeouts
@@ -57,7 +64,7 @@ const MAX_HEADER_BYTES = 64 * 1024
  * one of them leaves in a socket is read by nobody else (case 160). Where another host than the upstream's own may lie is
  * checked at every connect (case 158). The callers' signals bound a whole exchange.
  */
-export function openDial({ origin, ca, clientCertificate, timeouts, resolveAll }: DialOptions): Dial {
+export function openDial({ origin, trust, clientCertificate, timeouts, resolveAll }: DialOptions): Dial {
   const agentWith = (
     trusted: readonly string[] | undefined,
     own: ClientCertificate | undefined,
@@ -78,12 +85,9 @@ export function openDial({ origin, ca, clientCertificate, timeouts, resolveAll }
         ...(lookup === undefined ? {} : { lookup }),
       },
     })
-  const own = agentWith(ca === undefined ? undefined : [ca], clientCertificate, undefined)
-  const foreign = agentWith(
-    ca === undefined ? undefined : [...rootCertificates, ca],
-    undefined,
-    guardedLookup(origin, resolveAll),
-  )
+  const { atHome, elsewhere } = trustedAt(trust)
+  const own = agentWith(atHome, clientCertificate, undefined)
+  const foreign = agentWith(elsewhere, undefined, guardedLookup(origin, resolveAll))
   return {
     async send({ method, url, headers, body: sent, signal }) {
       const agent = url.origin === origin.origin ? own : foreign
@@ -120,6 +124,22 @@ export function openDial({ origin, ca, clientCertificate, timeouts, resolveAll }
     async close() {
       await Promise.all([own.destroy(), foreign.destroy()])
     },
+  }
+}
+
+type Trusted = readonly string[] | undefined
+
+/** undefined: the system's, as Node has them. */
+function trustedAt(trust: DialTrust): { readonly atHome: Trusted; readonly elsewhere: Trusted } {
+  switch (trust.kind) {
+    case 'system':
+      return { atHome: undefined, elsewhere: undefined }
+    case 'only':
+      return { atHome: [trust.ca], elsewhere: [...rootCertificates, trust.ca] }
+    case 'also': {
+      const all = [...rootCertificates, ...trust.ca]
+      return { atHome: all, elsewhere: all }
+    }
   }
 }
 

@@ -1,16 +1,17 @@
 import { LRUCache } from 'lru-cache'
 import type { AllowedHosts } from './allowed-hosts.ts'
 import { parseChallenge, type Challenge } from './challenge.ts'
+import { basicAuthorization, secretsOf, type Credentials, type FindCredentials } from './credentials/credentials.ts'
 import type { Dial, DialAnswer, DialRequest } from './dial.ts'
 import { formatComplaints } from './error-list.ts'
-import { basicAuthorization, TokenClient, type Access, type Credentials } from './token-client.ts'
+import { TokenClient, type Access } from './token-client.ts'
 import { statusError } from './status-error.ts'
 import { UpstreamError } from './upstream-error.ts'
 
 export type RegistryClientOptions = {
   readonly dial: Dial
   readonly hosts: AllowedHosts
-  readonly credentials: () => Promise<Credentials | undefined>
+  readonly credentials: FindCredentials
 }
 
 const MAX_SENT = 1000
@@ -24,14 +25,14 @@ export class RegistryClient {
   readonly #tokens: TokenClient
   /** What has let a request in. A token is for one repository; where tokens come from is the registry's. */
   #challenge: Challenge | undefined
-  #basic: string | undefined
+  readonly #basic = new LRUCache<string, string>({ max: MAX_SENT })
   /** What was sent last, by repository path, so that it can be kept out of what comes back. */
   readonly #sent = new LRUCache<string, string>({ max: MAX_SENT })
-  #password: string | undefined
+  readonly #shown = new LRUCache<string, Credentials>({ max: MAX_SENT })
 
   constructor(options: RegistryClientOptions) {
     this.#options = options
-    this.#tokens = new TokenClient({ ...options, credentials: () => this.#credentials() })
+    this.#tokens = new TokenClient({ ...options, credentials: path => this.#credentials(path) })
   }
 
   /**
@@ -48,12 +49,12 @@ export class RegistryClient {
     const known = await this.#known(wanted)
     const first = await this.#options.dial.send(this.#authorized(request, wanted.path, known))
     if (first.status !== 401) return first
-    if (isStream) throw await this.#unauthorized(first, request, known)
+    if (isStream) throw await this.#unauthorized(first, request, wanted.path, known)
     first.body.destroy()
     const challenge = parseChallenge(first.header('www-authenticate'))
     const fresh = await this.#authorize(challenge, wanted, known)
     const second = await this.#options.dial.send(this.#authorized(request, wanted.path, fresh))
-    if (second.status === 401) throw await this.#unauthorized(second, request, fresh)
+    if (second.status === 401) throw await this.#unauthorized(second, request, wanted.path, fresh)
     this.#challenge = challenge
     return second
   }
@@ -69,30 +70,32 @@ export class RegistryClient {
 
   /** What the registry's own refusal of a request means, without what it was sent (section 7.7). */
   async refusal(repositoryPath: string, answer: DialAnswer, what: string): Promise<UpstreamError> {
-    const secrets = this.#secretsOf(this.#sent.get(repositoryPath))
+    const secrets = this.#secretsOf(repositoryPath, this.#sent.get(repositoryPath))
     return statusError(answer, { host: this.#options.hosts.upstream.host, what, secrets })
   }
 
   async #unauthorized(
     answer: DialAnswer,
     { url }: DialRequest,
+    path: string,
     authorization: string | undefined,
   ): Promise<UpstreamError> {
-    const secrets = this.#secretsOf(authorization)
+    const secrets = this.#secretsOf(path, authorization)
     const refused = await statusError(answer, { host: url.host, what: 'the credentials it is given', secrets })
     const { status, complaints } = refused
     const message = `${url.host} does not accept the credentials it is given${formatComplaints(complaints)}`
     return new UpstreamError('UNAUTHORIZED', message, { status, complaints })
   }
 
-  #secretsOf(authorization: string | undefined): readonly string[] {
-    return [authorization?.replace(/^\S+ /, ''), this.#password].filter(secret => secret !== undefined)
+  #secretsOf(path: string, authorization: string | undefined): readonly string[] {
+    const sent = authorization === undefined ? [] : [authorization.replace(/^\S+ /, '')]
+    return [...sent, ...secretsOf(this.#shown.get(path))]
   }
 
-  async #credentials(): Promise<Credentials | undefined> {
-    const configured = await this.#options.credentials()
-    this.#password = configured?.password ?? this.#password
-    return configured
+  async #credentials(path: string): Promise<Credentials | undefined> {
+    const found = await this.#options.credentials(path)
+    if (found !== undefined) this.#shown.set(path, found)
+    return found
   }
 
   /** Without asking the registry again: a token is asked for anew only when its time is over (case 168). */
@@ -102,7 +105,7 @@ export class RegistryClient {
       case 'bearer':
         return this.#authorize(challenge, access, undefined)
       case 'basic':
-        return this.#basic ?? this.#authorize(challenge, access, undefined)
+        return this.#basic.get(access.path) ?? this.#authorize(challenge, access, undefined)
       case undefined:
         return undefined
     }
@@ -114,15 +117,14 @@ export class RegistryClient {
       case 'bearer':
         return `Bearer ${await this.#tokens.token(challenge, access, refused?.replace(/^Bearer /, ''))}`
       case 'basic': {
-        const configured = await this.#credentials()
-        if (configured === undefined) {
-          throw new UpstreamError(
-            'UNAUTHORIZED',
-            `${hosts.upstream.host} wants a user and password, and none is configured`,
-          )
+        const found = await this.#credentials(access.path)
+        if (found?.kind !== 'password') {
+          const given = found === undefined ? 'none is configured' : 'an identity token is all that is configured'
+          throw new UpstreamError('UNAUTHORIZED', `${hosts.upstream.host} wants a user and password, and ${given}`)
         }
-        this.#basic = basicAuthorization(configured)
-        return this.#basic
+        const basic = basicAuthorization(found)
+        this.#basic.set(access.path, basic)
+        return basic
       }
       case undefined:
         throw new UpstreamError('UNAUTHORIZED', `${hosts.upstream.host} refuses without saying what it wants`)

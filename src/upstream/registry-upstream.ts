@@ -6,12 +6,19 @@ import { isTag, type Repository, type Tag } from '../reference/repository.ts'
 import type { AllowedHosts } from './allowed-hosts.ts'
 import { openBlobAt } from './blob-request.ts'
 import { readBounded } from './bounded-body.ts'
-import { openDial, dialError, type ClientCertificate, type DialAnswer, type DialTimeouts } from './dial.ts'
+import type { FindCredentials } from './credentials/credentials.ts'
+import {
+  openDial,
+  dialError,
+  type ClientCertificate,
+  type DialAnswer,
+  type DialTimeouts,
+  type DialTrust,
+} from './dial.ts'
 import { openPush } from './push-client.ts'
 import { RegistryClient } from './registry-client.ts'
 import { ReferrersClient } from './referrers-client.ts'
 import { SignatureListClient } from './signature-list-client.ts'
-import type { Credentials } from './token-client.ts'
 import { UpstreamError } from './upstream-error.ts'
 import type { FetchedManifest, TagList, TagsPage, Upstream } from './upstream.ts'
 
@@ -20,9 +27,8 @@ export type RegistryUpstreamOptions = {
   readonly url: URL
   /** Put before the repository at the upstream. */
   readonly prefix: string | undefined
-  readonly credentials: () => Promise<Credentials | undefined>
-  /** PEM; undefined: the system's. */
-  readonly ca: string | undefined
+  readonly credentials: FindCredentials
+  readonly trust: DialTrust
   /** Shown to the registry itself, and to no other host. */
   readonly clientCertificate?: ClientCertificate | undefined
   readonly redirectHosts: readonly string[]
@@ -51,7 +57,7 @@ export function openRegistryUpstream(options: RegistryUpstreamOptions): Upstream
   }
   const dial = openDial({
     origin: options.url,
-    ca: options.ca,
+    trust: options.trust,
     clientCertificate: options.clientCertificate,
     timeouts: options.timeouts,
   })

@@ -3,12 +3,11 @@ import { SingleFlight } from '../cache/single-flight.ts'
 import { mayAskForTokens, type AllowedHosts } from './allowed-hosts.ts'
 import { readBounded } from './bounded-body.ts'
 import type { Challenge } from './challenge.ts'
-import { dialError, type Dial, type DialAnswer } from './dial.ts'
+import { basicAuthorization, secretsOf, type Credentials, type FindCredentials } from './credentials/credentials.ts'
+import { dialError, type Dial, type DialAnswer, type DialRequest } from './dial.ts'
 import { formatComplaints } from './error-list.ts'
 import { statusError } from './status-error.ts'
 import { UpstreamError } from './upstream-error.ts'
-
-export type Credentials = { readonly username: string; readonly password: string }
 
 /** What a request is about to do: all that its token may be good for. Paths as the upstream calls them. */
 export type Access = {
@@ -21,7 +20,7 @@ export type Access = {
 export type TokenClientOptions = {
   readonly dial: Dial
   readonly hosts: AllowedHosts
-  readonly credentials: () => Promise<Credentials | undefined>
+  readonly credentials: FindCredentials
 }
 
 const MAX_TOKEN_BYTES = 1024 * 1024
@@ -31,6 +30,7 @@ const DEFAULT_SECONDS = 60
 const MAX_SECONDS = 3600
 const SLACK_SECONDS = 10
 const TIMEOUT_MS = 15_000
+const CLIENT_ID = 'sealgate'
 
 /**
  * Tokens for one upstream. The scope asked for follows from the request, whatever the challenge says; a token is
@@ -54,7 +54,7 @@ export class TokenClient {
     const url = this.#tokenUrl(challenge, access)
     const known = this.#tokens.get(url.href)
     if (known !== undefined && known !== stale) return known
-    return this.#flights.run(url.href, () => this.#fetch(url))
+    return this.#flights.run(url.href, () => this.#fetch(url, access.path))
   }
 
   #tokenUrl({ realm, service }: Extract<Challenge, { scheme: 'bearer' }>, access: Access): URL {
@@ -76,12 +76,10 @@ export class TokenClient {
   }
 
   /** Its time is its own: whoever asked first may hang up, and others wait for the same token. */
-  async #fetch(url: URL): Promise<string> {
+  async #fetch(url: URL, path: string): Promise<string> {
     const signal = AbortSignal.timeout(TIMEOUT_MS)
-    const credentials = await this.#options.credentials()
-    const headers: Record<string, string> = { accept: 'application/json', 'accept-encoding': 'identity' }
-    if (credentials !== undefined) headers['authorization'] = basicAuthorization(credentials)
-    const answer = await this.#options.dial.send({ method: 'GET', url, headers, signal })
+    const credentials = await this.#options.credentials(path)
+    const answer = await this.#options.dial.send({ ...tokenRequest(url, credentials), signal })
     if (answer.status !== 200) throw await tokenRefusal(answer, url, credentials)
     const bytes = await readBounded(answer.body, MAX_TOKEN_BYTES, 'the token').catch((error: unknown) => {
       throw dialError(error, url)
@@ -92,12 +90,36 @@ export class TokenClient {
   }
 }
 
-function scopeOf(path: string, actions: Access['actions']): string {
-  return `repository:${path}:${actions}`
+/** By GET, as everybody; an identity token is exchanged by POST, as OAuth 2 has it. distribution, "spec/auth/oauth". */
+function tokenRequest(url: URL, credentials: Credentials | undefined): Omit<DialRequest, 'signal'> {
+  const headers = { accept: 'application/json', 'accept-encoding': 'identity' }
+  switch (credentials?.kind) {
+    case 'password':
+      return { method: 'GET', url, headers: { ...headers, authorization: basicAuthorization(credentials) } }
+    case 'identity-token': {
+      const form = new URLSearchParams([
+        ['grant_type', 'refresh_token'],
+        ['client_id', CLIENT_ID],
+        ['refresh_token', credentials.token],
+        ['service', url.searchParams.get('service') ?? ''],
+        ['scope', url.searchParams.getAll('scope').join(' ')],
+      ])
+      const to = new URL(url)
+      to.search = ''
+      return {
+        method: 'POST',
+        url: to,
+        headers: { ...headers, 'content-type': 'application/x-www-form-urlencoded' },
+        body: Buffer.from(form.toString()),
+      }
+    }
+    case undefined:
+      return { method: 'GET', url, headers }
+  }
 }
 
-export function basicAuthorization({ username, password }: Credentials): string {
-  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
+function scopeOf(path: string, actions: Access['actions']): string {
+  return `repository:${path}:${actions}`
 }
 
 /** A token host that is out of order says nothing about the credentials; only 401 and 403 do (case 203). */
@@ -106,11 +128,10 @@ async function tokenRefusal(
   url: URL,
   credentials: Credentials | undefined,
 ): Promise<UpstreamError> {
-  const secrets = credentials === undefined ? [] : [basicAuthorization(credentials).slice(6), credentials.password]
   const { code, status, complaints, retryAfterSeconds } = await statusError(answer, {
     host: url.host,
     what: 'a token',
-    secrets,
+    secrets: secretsOf(credentials),
   })
   return new UpstreamError(
     code === 'FORBIDDEN' ? 'UNAUTHORIZED' : code === 'BAD_ANSWER' ? 'SERVER_ERROR' : code,

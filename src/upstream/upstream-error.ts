@@ -16,6 +16,8 @@ export type UpstreamErrorCode =
   | 'TOO_LARGE'
   /** It refuses a push for a reason of the pusher's: `status` and `complaints` are what it said. */
   | 'PUSH_REFUSED'
+  /** What it wants to be shown is configured, and cannot be read. */
+  | 'CREDENTIALS_UNREADABLE'
   /** It points at a host that the configuration does not allow. */
   | 'BLOCKED'
 

@@ -2,7 +2,7 @@ import { withDeadline } from '../cache/deadline.ts'
 import type { Manifest } from '../manifest/manifest.ts'
 import { digestOf, type Digest } from '../reference/digest.ts'
 import type { ImageReference } from '../reference/image-reference.ts'
-import type { Repository } from '../reference/repository.ts'
+import { sameRepository, type Repository } from '../reference/repository.ts'
 import { findLookaside, type LookasideRead } from '../signatures/find-lookaside.ts'
 import { findReferrerBundles } from '../signatures/find-referrer-bundles.ts'
 import { findSigTag, type FindLimits } from '../signatures/find-sig-tag.ts'
@@ -24,6 +24,8 @@ export type FinderSource = SignatureSource & {
 export type SignatureFinderOptions = {
   /** Where an image's signatures are looked for; undefined where the image's registry is not configured. */
   readonly sourceFor: (repository: Repository) => FinderSource | undefined
+  /** Another repository that an image's signatures are kept in. */
+  readonly elsewhere: (reference: ImageReference) => Repository | undefined
   readonly lookaside: LookasideConfig
   readonly readLookaside: (location: string, signal: AbortSignal) => Promise<LookasideRead>
   readonly limits: FindLimits
@@ -50,21 +52,17 @@ export function signatureFinder(
   ): Promise<FoundSignatures> {
     // Signers name an image by its sha256 digest, whatever digest it is pulled by; a tag could not hold a longer one.
     const digest = digestOf(manifest.bytes)
-    const { repository } = reference
-    const source = options.sourceFor(repository)
-    if (source === undefined) throw new Error(`no upstream for ${repository.host}`)
     switch (kind) {
       case 'sigstore':
         return joinFound(
           await Promise.all([
-            findSigTag(source, repository, digest, limits, signal),
-            ...[...new Set([digest, manifest.digest])].map(subject =>
-              findReferrerBundles(source, repository, subject, limits, signal),
-            ),
+            ...repositoriesOf(reference).flatMap(repository => inRepository(repository, digest, manifest, signal)),
             inLookaside(reference, digest, signal),
           ]),
         )
       case 'simple-signing': {
+        const { repository } = reference
+        const source = sourceOf(repository)
         const fetchJson = (): Promise<Uint8Array | undefined> => source.signatureList(repository, digest, signal)
         return joinFound(
           await Promise.all([
@@ -74,6 +72,33 @@ export function signatureFinder(
         )
       }
     }
+  }
+
+  function repositoriesOf(reference: ImageReference): readonly Repository[] {
+    const other = options.elsewhere(reference)
+    const isOther = other !== undefined && !sameRepository(other, reference.repository)
+    return isOther ? [reference.repository, other] : [reference.repository]
+  }
+
+  function inRepository(
+    repository: Repository,
+    digest: Digest,
+    manifest: Manifest,
+    signal: AbortSignal,
+  ): readonly Promise<FoundSignatures>[] {
+    const source = sourceOf(repository)
+    return [
+      findSigTag(source, repository, digest, limits, signal),
+      ...[...new Set([digest, manifest.digest])].map(subject =>
+        findReferrerBundles(source, repository, subject, limits, signal),
+      ),
+    ]
+  }
+
+  function sourceOf(repository: Repository): FinderSource {
+    const source = options.sourceFor(repository)
+    if (source === undefined) throw new Error(`no upstream for ${repository.host}`)
+    return source
   }
 
   async function inLookaside(reference: ImageReference, digest: Digest, signal: AbortSignal): Promise<FoundSignatures> {

@@ -15,7 +15,7 @@ export function upstreamOf(
     url: new URL(registry.url),
     prefix: undefined,
     credentials: async () => undefined,
-    ca: undefined,
+    trust: { kind: 'system' },
     redirectHosts: [],
     tokenHosts: [],
     timeouts: { connectMs: 1000, headersMs: 500, bodyMs: 500 },

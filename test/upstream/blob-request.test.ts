@@ -7,7 +7,7 @@ import { basicGuard } from '../support/registry-guard.ts'
 import { blobOf } from '../support/signer.ts'
 import { repositoryAt, upstreamOf, within } from '../support/upstream.ts'
 
-const user = { username: 'reader', password: 's3cret' }
+const user = { kind: 'password', username: 'reader', password: 's3cret' } as const
 const blob = blobOf(Buffer.alloc(1000, 1))
 const openIt = (upstream: Upstream, range?: string, method: 'GET' | 'HEAD' = 'GET') =>
   upstream.openBlob(repositoryAt(), blob.digest, { method, range, signal: within() })

@@ -14,16 +14,16 @@ t.test('a client certificate is shown to the registry, and to nobody that it poi
   const registry = await startEvilRegistry(t, { tls })
   registry.put('team/app', imageOf('x'), '1')
   const clientCertificate = authority.issue('client')
-  const known = upstreamOf(t, registry, { ca: authority.pem, clientCertificate })
+  const known = upstreamOf(t, registry, { trust: { kind: 'only', ca: authority.pem }, clientCertificate })
   t.ok(await known.manifest(repositoryAt(), tagOf('1'), within()))
-  const unknown = upstreamOf(t, registry, { ca: authority.pem })
+  const unknown = upstreamOf(t, registry, { trust: { kind: 'only', ca: authority.pem } })
   await t.rejects(unknown.manifest(repositoryAt(), tagOf('1'), within()), { code: 'UNREACHABLE' })
 
   const store = await startEvilRegistry(t, { tls })
   store.script = answer(200, {}, blob.bytes)
   registry.on(/blobs/, redirect(`${store.url}/x`))
   const redirected = upstreamOf(t, registry, {
-    ca: authority.pem,
+    trust: { kind: 'only', ca: authority.pem },
     clientCertificate,
     redirectHosts: [new URL(store.url).host],
   })
@@ -38,7 +38,7 @@ t.test('a certificate of another CA is not taken, whatever it says', async t => 
   const registry = await startEvilRegistry(t, { tls: theirs.issue('server') })
   registry.put('team/app', imageOf('x'), '1')
   for (const ca of [ours.pem, undefined]) {
-    const upstream = upstreamOf(t, registry, { ca })
+    const upstream = upstreamOf(t, registry, { trust: ca === undefined ? { kind: 'system' } : { kind: 'only', ca } })
     await t.rejects(upstream.manifest(repositoryAt(), tagOf('1'), within()), { code: 'UNREACHABLE' })
   }
   t.same(registry.requests, [])

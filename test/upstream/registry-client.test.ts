@@ -1,4 +1,5 @@
 import t from 'tap'
+import type { Credentials } from '../../src/upstream/credentials/credentials.ts'
 import { UpstreamError } from '../../src/upstream/upstream-error.ts'
 import { startEvilRegistry, type EvilRegistry } from '../support/evil-registry.ts'
 import { answer, delayed, drip, endless, hangUp, truncated } from '../support/faults.ts'
@@ -8,7 +9,7 @@ import { repositoryAt, tagOf, upstreamOf, within } from '../support/upstream.ts'
 
 type Teardown = Parameters<typeof startEvilRegistry>[0]
 
-const user = { username: 'reader', password: 's3cret-of-the-reader' }
+const user: Credentials = { kind: 'password', username: 'reader', password: 's3cret-of-the-reader' }
 
 async function registryWith(t: Teardown, ...repositories: readonly string[]): Promise<EvilRegistry> {
   const registry = await startEvilRegistry(t)
@@ -153,7 +154,7 @@ t.test('a password that was changed is taken up', async t => {
   registry.guard = basicGuard(user)
   const upstream = upstreamOf(t, registry, { credentials: async () => now })
   t.ok(await upstream.manifest(repositoryAt(), tagOf('1'), within()))
-  now = { username: 'reader', password: 'another' }
+  now = { kind: 'password', username: 'reader', password: 'another' }
   registry.guard = basicGuard(now)
   t.ok(await upstream.manifest(repositoryAt(), tagOf('1'), within()))
 })

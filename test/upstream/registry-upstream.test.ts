@@ -37,7 +37,7 @@ async function open(
     url: new URL(registry.url),
     prefix: undefined,
     credentials: async () => undefined,
-    ca: undefined,
+    trust: { kind: 'system' },
     redirectHosts: [],
     tokenHosts: [],
     timeouts: { connectMs: 1000, headersMs: 300, bodyMs: 300 },
@@ -129,7 +129,7 @@ t.test('answers that are not what the protocol says', async t => {
     url: new URL('http://127.0.0.1:1'),
     prefix: undefined,
     credentials: async () => undefined,
-    ca: undefined,
+    trust: { kind: 'system' },
     redirectHosts: [],
     tokenHosts: [],
     timeouts: { connectMs: 500, headersMs: 500, bodyMs: 500 },
@@ -140,7 +140,7 @@ t.test('answers that are not what the protocol says', async t => {
 })
 
 t.test('Basic: only when asked for, and only what is configured', async t => {
-  const credentials = { username: 'reader', password: 's3cret' }
+  const credentials = { kind: 'password', username: 'reader', password: 's3cret' } as const
   const expected = `Basic ${Buffer.from('reader:s3cret').toString('base64')}`
   const guard: (registry: EvilRegistry) => EvilRegistry['script'] = () => (request, response) => {
     if (request.headers.authorization === expected) return false
@@ -157,7 +157,9 @@ t.test('Basic: only when asked for, and only what is configured', async t => {
   const anonymous = await open(t)
   anonymous.registry.script = guard(anonymous.registry)
   await t.rejects(anonymous.upstream.manifest(repository(), tag('1'), signal()), { code: 'UNAUTHORIZED' })
-  const wrong = await open(t, { credentials: async () => ({ username: 'reader', password: 'other' }) })
+  const wrong = await open(t, {
+    credentials: async () => ({ kind: 'password', username: 'reader', password: 'other' }),
+  })
   wrong.registry.script = guard(wrong.registry)
   await t.rejects(wrong.upstream.manifest(repository(), tag('1'), signal()), {
     code: 'UNAUTHORIZED',
@@ -168,7 +170,7 @@ t.test('Basic: only when asked for, and only what is configured', async t => {
 
 t.test('Bearer: tokens of the one scope, from the hosts that are allowed, asked for once', async t => {
   const { registry, upstream } = await open(t, {
-    credentials: async () => ({ username: 'reader', password: 's3cret' }),
+    credentials: async () => ({ kind: 'password', username: 'reader', password: 's3cret' }),
   })
   registry.put('team/app', imageOf('x'), '1')
   let tokens = 0
@@ -198,7 +200,7 @@ t.test('Bearer: tokens of the one scope, from the hosts that are allowed, asked 
 t.test('case 154: a realm that is not allowed is never asked', async t => {
   const elsewhere = await startEvilRegistry(t)
   const { registry, upstream } = await open(t, {
-    credentials: async () => ({ username: 'reader', password: 's3cret' }),
+    credentials: async () => ({ kind: 'password', username: 'reader', password: 's3cret' }),
   })
   for (const realm of [
     `${elsewhere.url}/token`,
@@ -246,7 +248,7 @@ t.test('cases 156, 157, 159: redirects of blobs are followed here, to allowed ho
   const blob = blobOf(Buffer.alloc(1000, 1))
   store.script = (_, response) => answer(200, { 'content-length': blob.size }, blob.bytes)(_, response)
   const storeHost = new URL(store.url).host
-  const options = { credentials: async () => ({ username: 'reader', password: 's3cret' }) }
+  const options = { credentials: async () => ({ kind: 'password', username: 'reader', password: 's3cret' }) as const }
   const redirecting = (registry: EvilRegistry, location: string): void => {
     registry.script = (request, response) =>
       request.headers.authorization === undefined
@@ -424,7 +426,10 @@ t.test('HTTPS is held to the configured CA', async t => {
   t.teardown(() => (server.closeAllConnections(), server.close()))
   const { port } = server.address() as AddressInfo
   const ask = async (trusted: string | undefined, host: string) => {
-    const { upstream } = await open(t, { url: new URL(`https://${host}:${port}`), ca: trusted })
+    const { upstream } = await open(t, {
+      url: new URL(`https://${host}:${port}`),
+      trust: trusted === undefined ? { kind: 'system' } : { kind: 'only', ca: trusted },
+    })
     return upstream.manifest(repository(), tag('1'), signal())
   }
   t.ok(await ask(ca.pem, 'localhost'))

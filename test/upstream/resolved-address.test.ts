@@ -100,7 +100,7 @@ t.test('case 158: the dial refuses what DNS says, before a byte is sent', async 
   const ask = async (origin: string, url: string, ...addresses: readonly string[]): Promise<unknown> => {
     const dial = openDial({
       origin: new URL(origin),
-      ca: undefined,
+      trust: { kind: 'system' },
       clientCertificate: undefined,
       timeouts: MS,
       resolveAll: dns(...addresses),
