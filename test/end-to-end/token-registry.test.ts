@@ -1,6 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { clientConfig } from '../../src/nodes/client-config/generate.ts'
 import { oras } from './support/clients.ts'
+import { startContainerd, writeNode } from './support/containerd.ts'
+import { refusedIn } from './support/decisions.ts'
 import { startGate } from './support/gate.ts'
 import { must, run } from './support/processes.ts'
 import { findPrograms } from './support/programs.ts'
@@ -68,10 +71,26 @@ sceneTest('in front of a registry with token authentication', async (t, scene) =
         if (pull.outcome === 'arrived') t.ok(pull.digests.includes(digests.get(repository) ?? ''), 'with its digest')
       }
       const pull = await client.pull(`${gate.host}/registry.example/unsigned:latest`)
-      t.match(pull, { outcome: 'refused' }, 'unsigned does not')
+      t.match(pull, { outcome: 'refused', terminal: 'blocked by image policy: ' }, 'unsigned does not')
       if (pull.outcome === 'refused') t.comment(`${client.name}: ${pull.terminal}`)
     })
   }
+
+  t.test('containerd', async t => {
+    const containerd = await startContainerd(programs, join(directory, 'containerd'))
+    scene.also(containerd)
+    const gateAddress = { host: gate.host, tls: false }
+    const { files } = clientConfig('containerd', { registries: ['registry.example'], gate: gateAddress })
+    const certsD = await writeNode(join(directory, 'node'), files)
+    for (const repository of ['signed', 'multiarch']) {
+      const pull = await containerd.pull(`registry.example/${repository}:latest`, certsD)
+      t.match(pull, { outcome: 'arrived', digests: [digests.get(repository)] }, `${repository} arrives`)
+    }
+    const before = gate.log().length
+    const pull = await containerd.pull('registry.example/unsigned:latest', certsD)
+    t.match(pull, { outcome: 'refused', terminal: '403 Forbidden' }, 'unsigned does not')
+    t.same(refusedIn(gate.log().slice(before)), ['registry.example/unsigned:latest'], 'by policy')
+  })
 
   t.test('helm', async t => {
     const target = `oci://${gate.host}/registry.example/charts/chart`
@@ -79,6 +98,7 @@ sceneTest('in front of a registry with token authentication', async (t, scene) =
     await mkdir(join(directory, 'pulled'), { recursive: true })
     const refused = await run(pull)
     t.not(refused.exitCode, 0, 'a chart is judged as an image is')
+    t.match(refused.terminal, 'blocked by image policy: ', 'and refused in the words of the gate')
     t.comment(`helm: ${refused.terminal}`)
     await publisher.sign('charts/chart:1.0.0', 'cosign', 'registry.example/charts/chart')
     await new Promise(resolve => setTimeout(resolve, 2500))

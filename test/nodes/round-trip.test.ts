@@ -1,3 +1,4 @@
+import { parse } from 'smol-toml'
 import t from 'tap'
 import { clientConfig, CLIENTS } from '../../src/nodes/client-config/generate.ts'
 import { checkNode, stateOf } from '../../src/nodes/doctor/check-node.ts'
@@ -38,4 +39,14 @@ t.test('docker before 29 is said to be open', async t => {
   for (const clientVersion of [undefined, '20.10', '28.9'])
     t.equal(clientConfig('docker', { registries, gate, clientVersion }).closedBy, 'egress')
   t.equal(clientConfig('docker', { registries, gate, clientVersion: '29.0.0' }).closedBy, 'files')
+})
+
+t.test('hosts.toml trusts the authority for the server as for the host: containerd asks both', async t => {
+  const gate = { host: 'gate.example:8443', tls: true, caPath: '/etc/ssl/gate.pem' }
+  const { files } = clientConfig('containerd', { registries: ['quay.io'], gate })
+  for (const { content } of files.filter(({ path }) => path.endsWith('hosts.toml'))) {
+    const url = 'https://gate.example:8443'
+    const ca = '/etc/ssl/gate.pem'
+    t.same(parse(content), { server: url, ca, host: { [url]: { capabilities: ['pull', 'resolve'], ca } } })
+  }
 })

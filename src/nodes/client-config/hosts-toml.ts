@@ -7,14 +7,17 @@ import { gateUrl, type ClientConfigInput, type NodeFile } from './client-config.
  */
 export function hostsTomlFiles(directory: string, { registries, gate }: ClientConfigInput): readonly NodeFile[] {
   const url = JSON.stringify(gateUrl(gate))
+  // Before the first table it is the server's: without it the gate's refusal is followed by an x509 error from the same gate.
+  const ca = gate.caPath === undefined ? [] : [`ca = ${JSON.stringify(gate.caPath)}`]
   const content = [
     '# All pulls go to the gate, and nowhere else when it refuses.',
     `server = ${url}`,
+    ...ca,
     '',
     '# Keep this block: containerd up to 1.7.31 drops a file without it, and asks the origin.',
     `[host.${url}]`,
     '  capabilities = ["pull", "resolve"]',
-    ...(gate.caPath === undefined ? [] : [`  ca = ${JSON.stringify(gate.caPath)}`]),
+    ...ca.map(line => `  ${line}`),
     '',
   ].join('\n')
   return [...registries, '_default'].map(name => ({ path: `${directory}/${name}/hosts.toml`, content }))

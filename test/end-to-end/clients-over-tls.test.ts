@@ -1,0 +1,147 @@
+import { hashSync } from 'bcryptjs'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import { createAuthority } from '../support/certificates.ts'
+import { startContainerd } from './support/containerd.ts'
+import { decisionsIn, refusedIn } from './support/decisions.ts'
+import { startGate, type Gate } from './support/gate.ts'
+import { helmHome, loginClients, type LoginClient } from './support/login-clients.ts'
+import { must, type Command } from './support/processes.ts'
+import { findPrograms } from './support/programs.ts'
+import { sceneTest } from './support/scene-test.ts'
+import { READER, startTokenRegistry } from './support/token-registry.ts'
+
+/**
+ * Each client logs in at Sealgate over TLS, with a certificate authority of the test's own, and pulls what is signed, what is
+ * not and what is for several platforms, from a registry with token authentication. All check the certificate but docker,
+ * which takes any from a registry on 127.0.0.0/8.
+ *
+ * That it is the gate which refused is read twice: on the client's terminal, where it shows the reason, and in the gate's log,
+ * where the decision has the login of that client.
+ */
+
+const PASSWORD = 'correct horse'
+const REGISTRY = 'registry.example'
+
+type Artifacts = { readonly accepted: readonly string[]; readonly refused: string }
+
+const ARTIFACTS: Readonly<Record<LoginClient['pulls'], Artifacts>> = {
+  images: { accepted: ['signed:latest', 'multiarch:latest'], refused: 'unsigned:latest' },
+  // A chart has no platforms.
+  charts: { accepted: ['charts/signed:1.0.0'], refused: 'charts/unsigned:1.0.0' },
+}
+
+sceneTest('each client over TLS, with a login, in front of token authentication', async (t, scene) => {
+  const found = findPrograms()
+  if (!('programs' in found)) throw new Error(found.missing)
+  const { programs } = found
+  const { directory, publisher, registry } = scene
+  const publicKey = await publisher.createKeyPair('cosign')
+  const sign = async (image: string): Promise<void> =>
+    publisher.sign(image, 'cosign', `${REGISTRY}/${image.slice(0, image.lastIndexOf(':'))}`)
+  const digests = new Map([
+    ['signed:latest', await publisher.pushImage('signed:latest', 'signed')],
+    ['multiarch:latest', await publisher.pushIndex('multiarch', 'multiarch')],
+    ['unsigned:latest', await publisher.pushImage('unsigned:latest', 'unsigned')],
+  ])
+  const helm = (...args: readonly string[]): Command => ({ program: programs.helm, args, env: helmHome(directory) })
+  for (const name of ['signed', 'unsigned']) {
+    const chart = join(directory, name)
+    await mkdir(join(chart, 'templates'), { recursive: true })
+    await writeFile(join(chart, 'Chart.yaml'), `apiVersion: v2\nname: ${name}\nversion: 1.0.0\n`)
+    await must(helm('package', chart, '--destination', directory))
+    await must(helm('push', join(directory, `${name}-1.0.0.tgz`), `oci://${registry.host}/charts`, '--plain-http'))
+  }
+  for (const { accepted } of Object.values(ARTIFACTS)) for (const image of accepted) await sign(image)
+
+  const upstream = await startTokenRegistry(programs, {
+    directory: join(directory, 'tokens'),
+    data: registry.data ?? '',
+  })
+  scene.also(upstream)
+  const containerd = await startContainerd(programs, join(directory, 'containerd'))
+  scene.also(containerd)
+
+  const authority = createAuthority(directory, 'ca')
+  const certificate = authority.issue('gate')
+  const users = join(directory, 'users.htpasswd')
+  const names = ['docker', 'podman', 'skopeo', 'crane', 'oras', 'helm', 'containerd']
+  const hash = hashSync(PASSWORD, 5).replace('$2b$', '$2y$')
+  await writeFile(users, names.map(name => `${name}:${hash}\n`).join(''))
+  const gate = await startGate(join(directory, 'gate'), {
+    policy: {
+      default: [{ type: 'reject' }],
+      transports: { docker: { [REGISTRY]: [{ type: 'sigstoreSigned', keyPath: publicKey }] } },
+    },
+    configuration: {
+      registries: { [REGISTRY]: { url: `http://${upstream.host}`, tokenHosts: [upstream.tokenHost], ...READER } },
+      tls: { cert: certificate.certFile, key: certificate.keyFile },
+      auth: { kind: 'htpasswd', file: users },
+    },
+  })
+  scene.also(gate)
+
+  const clients = await loginClients({
+    programs,
+    directory: join(directory, 'clients'),
+    gate: gate.host,
+    caFile: authority.file,
+    dockerSocket: join(directory, 'docker', 'docker.sock'),
+    containerd,
+    registry: REGISTRY,
+  })
+  t.same(
+    clients.map(({ name }) => name),
+    names,
+    'all of them',
+  )
+  for (const client of clients) await t.test(client.name, async t => playClient(t, client, gate, digests))
+
+  const log = gate.log()
+  for (const secret of [PASSWORD, READER.password, 'Bearer ', 'eyJ']) t.notOk(log.includes(secret))
+  for (const name of names) t.notOk(log.includes(Buffer.from(`${name}:${PASSWORD}`).toString('base64')))
+})
+
+async function playClient(
+  t: Test,
+  client: LoginClient,
+  gate: Gate,
+  digests: ReadonlyMap<string, string>,
+): Promise<void> {
+  const { accepted, refused } = ARTIFACTS[client.pulls]
+  const [signed = ''] = accepted
+  const before = decisionsIn(gate.log()).length
+  for (const [it, password] of [
+    ['no login', undefined],
+    ['a wrong password', 'wrong'],
+  ] as const) {
+    const stranger = await client.pull(`${REGISTRY}/${signed}`, password)
+    t.match(stranger, { outcome: 'refused', terminal: NO_LOGIN }, `${it}, no pull`)
+  }
+  t.equal(decisionsIn(gate.log()).length, before, 'and nothing was decided for a stranger')
+
+  for (const image of accepted) {
+    const pull = await client.pull(`${REGISTRY}/${image}`, PASSWORD)
+    t.match(pull, { outcome: 'arrived' }, `${image} arrives`)
+    const digest = digests.get(image)
+    if (pull.outcome === 'arrived' && digest !== undefined) t.ok(pull.digests.includes(digest), 'with its digest')
+  }
+
+  const pull = await client.pull(`${REGISTRY}/${refused}`, PASSWORD)
+  const terminal = client.shows === 'reason' ? /blocked by image policy: .*found none/s : /403 Forbidden/
+  t.match(pull, { outcome: 'refused', terminal }, `${refused} is refused, and the terminal says so`)
+  if (pull.outcome === 'refused') {
+    t.comment(`${client.name}: ${pull.terminal}`)
+    t.notMatch(pull.terminal, 'x509', 'and no second try fails at the certificate')
+  }
+  t.same(
+    refusedIn(gate.log(), client.name),
+    [`${REGISTRY}/${refused}`],
+    'by the gate, for this login, and nothing else',
+  )
+}
+
+// Each client's words for 401. On 127.0.0.0/8 docker then tries plain HTTP, whose end is all that it tells.
+const NO_LOGIN =
+  /^Error response from daemon: Get "http:.*: EOF$|unauthorized|no basic auth credentials|basic credential not found|invalid username|wants a login|401/im

@@ -1,0 +1,224 @@
+import { createHash } from 'node:crypto'
+import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { clientConfig } from '../../../src/nodes/client-config/generate.ts'
+import type { Pull } from './clients.ts'
+import { writeNode, type Containerd } from './containerd.ts'
+import { run, type Command, type Outcome } from './processes.ts'
+import type { Programs } from './programs.ts'
+
+/** A client that its user logs in with, and that trusts the gate's certificate by its authority. Its login is its own name. */
+export type LoginClient = {
+  readonly name: string
+  /** What of a refusal its user sees: the gate's words, or only that it was 403. */
+  readonly shows: 'reason' | 'status'
+  readonly pulls: 'images' | 'charts'
+  /** Logs in, pulls `name` (registry/repository:tag) through the gate into an empty place, and logs out. No password: no login. */
+  readonly pull: (name: string, password?: string) => Promise<Pull>
+}
+
+export type Surroundings = {
+  readonly programs: Programs
+  /** A directory of the clients' own. */
+  readonly directory: string
+  /** host:port of the gate. */
+  readonly gate: string
+  /** The authority's certificate, PEM. */
+  readonly caFile: string
+  readonly dockerSocket: string
+  readonly containerd: Containerd
+  /** The registry that containerd knows the images of. */
+  readonly registry: string
+}
+
+/** docker, podman, skopeo, crane, oras, helm and containerd, each with its own way to a login and to an authority. */
+export async function loginClients(surroundings: Surroundings): Promise<readonly LoginClient[]> {
+  const { programs, directory, gate, caFile, dockerSocket } = surroundings
+  // podman and skopeo take a directory in which any *.crt is an authority.
+  const certificates = join(directory, 'certs')
+  await mkdir(certificates, { recursive: true })
+  await copyFile(caFile, join(certificates, 'ca.crt'))
+  const accept = join(directory, 'accept-anything.json')
+  await writeFile(accept, JSON.stringify({ default: [{ type: 'insecureAcceptAnything' }] }))
+  const places = ['root', 'runroot', 'tmpdir'].flatMap(name => [`--${name}`, join(directory, `podman-${name}`)])
+  const store = [...places, '--storage-driver=vfs', '--cgroup-manager=cgroupfs', '--events-backend=none']
+  // podman wants the file to be there.
+  for (const name of ['podman', 'skopeo']) await writeFile(join(directory, `${name}.json`), '{}')
+  const authFile = (name: string): Readonly<Record<string, string>> => ({
+    REGISTRY_AUTH_FILE: join(directory, `${name}.json`),
+    CONTAINERS_REGISTRIES_CONF: '/dev/null',
+  })
+  const user = (name: string, password: string): readonly string[] => ['--username', name, '--password', password]
+  const repoDigests = '{{range .RepoDigests}}{{println .}}{{end}}'
+
+  const docker = (...args: readonly string[]): Command => ({
+    program: programs.docker,
+    args: ['--host', `unix://${dockerSocket}`, ...args],
+    env: { DOCKER_CONFIG: join(directory, 'docker') },
+  })
+  const podman = (...args: readonly string[]): Command => ({
+    program: programs.podman,
+    args: [...store, ...args],
+    env: authFile('podman'),
+  })
+  const skopeo = (...args: readonly string[]): Command => ({ program: programs.skopeo, args, env: authFile('skopeo') })
+  const crane = (...args: readonly string[]): Command => ({
+    program: programs.crane,
+    args,
+    env: { DOCKER_CONFIG: join(directory, 'crane'), SSL_CERT_FILE: caFile },
+  })
+  const oras = (...args: readonly string[]): Command => ({
+    program: programs.oras,
+    args,
+    env: { DOCKER_CONFIG: join(directory, 'oras') },
+  })
+  const helm = (...args: readonly string[]): Command => ({ program: programs.helm, args, env: helmHome(directory) })
+
+  const written = (name: string): string => join(directory, `${name}-pulled`)
+  const index = async (name: string): Promise<string> => readFile(join(written(name), 'index.json'), 'utf8')
+
+  return [
+    commandClient({
+      name: 'docker',
+      gate,
+      login: password => docker('login', ...user('docker', password), gate),
+      logout: docker('logout', gate),
+      before: [docker('image', 'prune', '--all', '--force')],
+      pull: reference => [docker('pull', reference), docker('image', 'inspect', '--format', repoDigests, reference)],
+    }),
+    commandClient({
+      name: 'podman',
+      gate,
+      login: password => podman('login', '--cert-dir', certificates, ...user('podman', password), gate),
+      logout: podman('logout', gate),
+      before: [podman('image', 'rm', '--all', '--force')],
+      pull: reference => [
+        podman('pull', '--cert-dir', certificates, '--signature-policy', accept, reference),
+        podman('image', 'inspect', '--format', repoDigests, reference),
+      ],
+    }),
+    commandClient({
+      name: 'skopeo',
+      gate,
+      login: password => skopeo('login', '--cert-dir', certificates, ...user('skopeo', password), gate),
+      logout: skopeo('logout', gate),
+      pull: reference => [
+        skopeo(
+          '--insecure-policy',
+          'copy',
+          '--preserve-digests',
+          '--src-cert-dir',
+          certificates,
+          `docker://${reference}`,
+          `dir:${written('skopeo')}`,
+        ),
+        skopeo('inspect', '--raw', '--cert-dir', certificates, `docker://${reference}`),
+      ],
+      // An index as it is upstream: the copy has only this machine's part of it.
+      digests: async raw => `sha256:${createHash('sha256').update(raw).digest('hex')}`,
+    }),
+    commandClient({
+      name: 'crane',
+      gate,
+      login: password => crane('auth', 'login', ...user('crane', password), gate),
+      logout: crane('auth', 'logout', gate),
+      pull: reference => [crane('pull', '--format=oci', reference, written('crane'))],
+      digests: async () => index('crane'),
+    }),
+    commandClient({
+      name: 'oras',
+      gate,
+      login: password => oras('login', '--ca-file', caFile, ...user('oras', password), gate),
+      logout: oras('logout', gate),
+      pull: reference => [oras('copy', '--from-ca-file', caFile, '--to-oci-layout', reference, `${written('oras')}:x`)],
+      digests: async () => index('oras'),
+    }),
+    commandClient({
+      name: 'helm',
+      gate,
+      pulls: 'charts',
+      login: password => helm('registry', 'login', '--ca-file', caFile, ...user('helm', password), gate),
+      logout: helm('registry', 'logout', gate),
+      pull: reference => {
+        const colon = reference.lastIndexOf(':')
+        const chart = [`oci://${reference.slice(0, colon)}`, '--version', reference.slice(colon + 1)]
+        return [helm('pull', ...chart, '--ca-file', caFile, '--destination', written('helm'))]
+      },
+    }),
+    await containerdClient(surroundings),
+  ].map(client => emptied(client, written(client.name)))
+}
+
+/** Where helm may write; for publishing charts too. */
+export function helmHome(directory: string): Readonly<Record<string, string>> {
+  const home = join(directory, 'helm')
+  return { HELM_CACHE_HOME: home, HELM_CONFIG_HOME: home, HELM_DATA_HOME: home }
+}
+
+type Commands = {
+  readonly name: string
+  readonly gate: string
+  readonly pulls?: LoginClient['pulls']
+  readonly login: (password: string) => Command
+  readonly logout: Command
+  /** What removes what an earlier pull left. */
+  readonly before?: readonly Command[]
+  /** One after the other, until one fails; the last one's output says which digests arrived, or `digests` makes them of it. */
+  readonly pull: (reference: string) => readonly Command[]
+  readonly digests?: (output: string) => Promise<string>
+}
+
+function commandClient({ name, gate, pulls = 'images', before = [], ...commands }: Commands): LoginClient {
+  const attempt = async (reference: string): Promise<Pull> => {
+    let last: Outcome | undefined
+    for (const command of commands.pull(reference)) {
+      last = await run(command)
+      if (last.exitCode !== 0) return { outcome: 'refused', terminal: last.terminal }
+    }
+    const said = last?.terminal ?? ''
+    const text = commands.digests === undefined ? said : await commands.digests(last?.output ?? '')
+    return { outcome: 'arrived', digests: text.match(/sha256:[0-9a-f]{64}/g) ?? [] }
+  }
+  return {
+    name,
+    pulls,
+    shows: 'reason',
+    pull: async (image, password) => {
+      for (const command of before) await run(command)
+      if (password !== undefined) {
+        const login = await run(commands.login(password))
+        if (login.exitCode !== 0) return { outcome: 'refused', terminal: login.terminal }
+      }
+      const pull = await attempt(`${gate}/${image}`)
+      if (password !== undefined) await run(commands.logout)
+      return pull
+    },
+  }
+}
+
+/** ctr sends a login with each pull, and keeps none. The authority is in hosts.toml. */
+async function containerdClient({ directory, gate, caFile, containerd, registry }: Surroundings): Promise<LoginClient> {
+  const config = clientConfig('containerd', {
+    registries: [registry],
+    gate: { host: gate, tls: true, caPath: caFile },
+  })
+  const certsD = await writeNode(join(directory, 'node'), config.files)
+  return {
+    name: 'containerd',
+    pulls: 'images',
+    shows: 'status',
+    pull: async (image, password) =>
+      containerd.pull(image, certsD, password === undefined ? undefined : `containerd:${password}`),
+  }
+}
+
+function emptied(client: LoginClient, target: string): LoginClient {
+  return {
+    ...client,
+    pull: async (name, password) => {
+      await rm(target, { recursive: true, force: true })
+      await mkdir(target, { recursive: true })
+      return client.pull(name, password)
+    },
+  }
+}
