@@ -15,7 +15,7 @@ import { mayReadUnsigned, type Pushers } from './push/pushers.ts'
 import { peekManifest, pullManifest, referenceOf, type PullDependencies, type PulledManifest } from './pull-manifest.ts'
 import { recordDecision, type RecordDependencies } from './record-decision.ts'
 import type { RegistryRequest } from './registry-request.ts'
-import { sendError } from './send-error.ts'
+import { sendError, sendRefusedHead } from './send-error.ts'
 import type { Slots } from './slots.ts'
 
 export type ManifestDependencies = PullDependencies &
@@ -80,10 +80,11 @@ async function answerPull(
         return sendError(reply, undecidedAnswer(enforced.decision, explain(gate, id), UNDECIDED_RETRY_SECONDS))
       case 'refuse': {
         reply.header('x-sealgate-verdict', `refused; id="${id}"`)
-        if (request.method !== 'HEAD') return sendError(reply, refusalAnswer(enforced.decision, explain(gate, id)))
+        const refusal = refusalAnswer(enforced.decision, explain(gate, id))
+        if (request.method !== 'HEAD') return sendError(reply, refusal)
         const status = refusedHeadStatus(gate.headOnRefusal, request.headers['user-agent'])
         if (status === 405) reply.header('allow', 'GET')
-        return reply.code(status).send()
+        return sendRefusedHead(reply, { ...refusal, status })
       }
     }
   } catch (error) {

@@ -1,3 +1,5 @@
+import { STATUS_CODES } from 'node:http'
+
 /** Errors as registries write them. distribution-spec 1.1, "Error Codes"; clients.md section 5.2 for the shape. */
 
 export type OciErrorCode =
@@ -37,6 +39,14 @@ export const MAX_MESSAGE_LENGTH = 250
 /** The body: no key beside `errors`, for docker takes `details` at the top for the legacy format and hides the rest. */
 export function errorBody({ code, message, detail }: ErrorAnswer): string {
   return JSON.stringify({ errors: [{ code, message: oneLine(message), ...(detail === undefined ? {} : { detail }) }] })
+}
+
+/**
+ * What stands behind the status code: its own words first, for those who look for them, and then the message. RFC 9112 section 4
+ * leaves it to the server, HTAB, SP, VCHAR and obs-text alone.
+ */
+export function reasonPhrase({ status, message }: Pick<ErrorAnswer, 'status' | 'message'>): string {
+  return headerValue(`${STATUS_CODES[status] ?? 'Error'}: ${oneLine(message)}`)
 }
 
 /** One printable line of at most MAX_MESSAGE_LENGTH characters. */

@@ -88,7 +88,7 @@ sceneTest('in front of a registry with token authentication', async (t, scene) =
     }
     const before = gate.log().length
     const pull = await containerd.pull('registry.example/unsigned:latest', certsD)
-    t.match(pull, { outcome: 'refused', terminal: '403 Forbidden' }, 'unsigned does not')
+    t.match(pull, { outcome: 'refused', terminal: 'blocked by image policy: ' }, 'unsigned does not')
     t.same(refusedIn(gate.log().slice(before)), ['registry.example/unsigned:latest'], 'by policy')
   })
 

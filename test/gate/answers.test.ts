@@ -95,8 +95,13 @@ t.test('case 61: a refusal says what is missing, on one line, in the shape that 
     { name: 'replayed', says: /found one: signed for example\.org\/original, not for example\.org\/replayed:latest/ },
   ]
   for (const { name, says } of table) {
-    const { status, headers, code, message, body } = await pull(`${name}/manifests/latest`)
+    const { status, statusText, headers, code, message, body } = await pull(`${name}/manifests/latest`)
     t.equal(status, 403, name)
+    t.equal(
+      statusText,
+      `Forbidden: ${message?.replace('…', '...')}`,
+      'in the status line too, which is all that ctr prints',
+    )
     t.equal(code, 'DENIED')
     t.match(message, says)
     t.ok((message ?? '').length <= 250 && !/[\r\n]/.test(message ?? ''))
@@ -128,6 +133,11 @@ t.test('a refused HEAD is 405 for those who then repeat it as GET, 403 for the o
   for (const { agent, status } of table) {
     const answer = await pull('unsigned/manifests/latest', { method: 'HEAD', headers: { 'user-agent': agent } })
     t.equal(answer.status, status, agent)
+    t.match(
+      answer.statusText,
+      /: blocked by image policy: example\.org\/unsigned:latest@.* found none/,
+      'with the reason',
+    )
     t.equal(answer.body.length, 0)
     t.equal(answer.headers.get('docker-content-digest'), null, 'nothing is told of what is refused')
   }

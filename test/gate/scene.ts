@@ -18,6 +18,7 @@ export type Scene = RunningGate & {
 
 export type Answer = {
   readonly status: number
+  readonly statusText: string
   readonly headers: Headers
   readonly body: Buffer
   /** Of an OCI error. */
@@ -66,5 +67,6 @@ export async function get(url: string, init?: RequestInit): Promise<Answer> {
   const isError =
     response.headers.get('content-type')?.startsWith('application/json') === true && response.status >= 400
   const error = isError && body.length > 0 ? JSON.parse(body.toString()).errors?.[0] : undefined
-  return { status: response.status, headers: response.headers, body, code: error?.code, message: error?.message }
+  const { status, statusText, headers } = response
+  return { status, statusText, headers, body, code: error?.code, message: error?.message }
 }

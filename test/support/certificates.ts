@@ -7,8 +7,8 @@ export type Authority = {
   /** PEM file. */
   readonly file: string
   readonly pem: string
-  /** A server's certificate for 127.0.0.1 and localhost, or a client's: both are good for either. */
-  readonly issue: (commonName: string) => Issued
+  /** A server's certificate for 127.0.0.1, localhost and `names`, or a client's: both are good for either. */
+  readonly issue: (commonName: string, names?: readonly string[]) => Issued
 }
 
 export type Issued = {
@@ -28,11 +28,11 @@ export function createAuthority(directory: string, name: string): Authority {
   return {
     file,
     pem: pem(ca),
-    issue(commonName) {
+    issue(commonName, names = []) {
       const extensions = [
         keyUsage(0x80),
         extendedKeyUsage(SERVER_AUTH, CLIENT_AUTH),
-        alternativeNames({ ip: [127, 0, 0, 1] }, { dns: 'localhost' }),
+        alternativeNames({ ip: [127, 0, 0, 1] }, { dns: 'localhost' }, ...names.map(dns => ({ dns }))),
       ]
       const issued = issue({ subject: commonName, issuer: ca, extensions })
       const [certFile, keyFile] = [

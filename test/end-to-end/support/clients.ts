@@ -15,10 +15,14 @@ export interface Client {
   readonly pull: (reference: string) => Promise<Pull>
 }
 
-/** A Docker daemon of its own, on a socket of its own, that touches neither the network set-up nor /var/lib/docker. */
+/**
+ * A Docker daemon of its own, on a socket of its own, that touches neither the network set-up nor /var/lib/docker. `wrapped`
+ * says how else to start it: with names or authorities of its own.
+ */
 export async function startDockerDaemon(
   programs: Programs,
   directory: string,
+  wrapped: (command: Command) => Command = command => command,
 ): Promise<Server & { readonly socket: string }> {
   await mkdir(directory, { recursive: true })
   const socket = join(directory, 'docker.sock')
@@ -33,9 +37,9 @@ export async function startDockerDaemon(
     '--pidfile': join(directory, 'docker.pid'),
   }
   const network = ['--bridge=none', '--iptables=false', '--ip6tables=false', '--ip-forward=false', '--ip-masq=false']
+  const args = [...Object.entries(places).flat(), ...network, '--storage-driver=vfs']
   const server = await startServer({
-    program: programs.dockerd,
-    args: [...Object.entries(places).flat(), ...network, '--storage-driver=vfs'],
+    ...wrapped({ program: programs.dockerd, args }),
     logFile: join(directory, 'dockerd.log'),
     isReady: async () => answersOnSocket(socket, '/_ping'),
   })

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { NodeFile } from '../../../src/nodes/client-config/client-config.ts'
 import type { Pull } from './clients.ts'
-import { answersOn, must, run, startServer, type Server } from './processes.ts'
+import { answersOn, must, run, startServer, type Command, type Server } from './processes.ts'
 
 /** The programs that come with containerd. */
 export type ContainerdPrograms = { readonly containerd: string; readonly ctr: string }
@@ -15,8 +15,15 @@ export interface Containerd extends Server {
   readonly pull: (reference: string, certsD: string, login?: string) => Promise<Pull>
 }
 
-/** A containerd of its own: its directories and socket are below `directory`, and it has neither CRI nor anything to run. */
-export async function startContainerd(programs: ContainerdPrograms, directory: string): Promise<Containerd> {
+/**
+ * A containerd of its own: its directories and socket are below `directory`, and it has neither CRI nor anything to run.
+ * `wrapped` says how else to run ctr, which asks registries itself.
+ */
+export async function startContainerd(
+  programs: ContainerdPrograms,
+  directory: string,
+  wrapped: (command: Command) => Command = command => command,
+): Promise<Containerd> {
   await mkdir(directory, { recursive: true })
   const socket = join(directory, 'containerd.sock')
   const file = join(directory, 'config.toml')
@@ -38,10 +45,8 @@ export async function startContainerd(programs: ContainerdPrograms, directory: s
     logFile: join(directory, 'containerd.log'),
     isReady: async () => answersOn(socket),
   })
-  const ctr = (...args: readonly string[]): { program: string; args: readonly string[] } => ({
-    program: programs.ctr,
-    args: ['--address', socket, '--namespace', 'test', ...args],
-  })
+  const ctr = (...args: readonly string[]): Command =>
+    wrapped({ program: programs.ctr, args: ['--address', socket, '--namespace', 'test', ...args] })
   return {
     ...server,
     pull: async (reference, certsD, login) => {

@@ -4,17 +4,16 @@ import { join } from 'node:path'
 import { clientConfig } from '../../../src/nodes/client-config/generate.ts'
 import type { Pull } from './clients.ts'
 import { writeNode, type Containerd } from './containerd.ts'
-import { run, type Command, type Outcome } from './processes.ts'
+import { run as runCommand, type Command, type Outcome } from './processes.ts'
+import type { WithHosts } from './private-hosts.ts'
 import type { Programs } from './programs.ts'
 
 /** A client that its user logs in with, and that trusts the gate's certificate by its authority. Its login is its own name. */
 export type LoginClient = {
   readonly name: string
-  /** What of a refusal its user sees: the gate's words, or only that it was 403. */
-  readonly shows: 'reason' | 'status'
   readonly pulls: 'images' | 'charts'
-  /** Logs in, pulls `name` (registry/repository:tag) through the gate into an empty place, and logs out. No password: no login. */
-  readonly pull: (name: string, password?: string) => Promise<Pull>
+  /** Logs in, pulls `image` (repository:tag) through the gate into an empty place, and logs out. No password: no login. */
+  readonly pull: (image: string, password?: string) => Promise<Pull>
 }
 
 export type Surroundings = {
@@ -23,24 +22,28 @@ export type Surroundings = {
   readonly directory: string
   /** host:port of the gate. */
   readonly gate: string
+  /** What stands before the repository in names through the gate: `registry.example/`, or nothing by a host name for one. */
+  readonly path: string
+  /** How the clients find the gate's name. */
+  readonly withHosts: WithHosts
   /** The authority's certificate, PEM. */
   readonly caFile: string
   readonly dockerSocket: string
   readonly containerd: Containerd
-  /** The registry that containerd knows the images of. */
+  /** The registry that containerd knows the images of: it may be the gate itself. */
   readonly registry: string
 }
 
-/** docker, podman, skopeo, crane, oras, helm and containerd, each with its own way to a login and to an authority. */
+/** docker (pull, and build by both of its builders), podman, skopeo, crane, oras, helm and containerd, each with its own way to a login and to an authority. */
 export async function loginClients(surroundings: Surroundings): Promise<readonly LoginClient[]> {
-  const { programs, directory, gate, caFile, dockerSocket } = surroundings
+  const { programs, directory, gate, path, withHosts, caFile, dockerSocket } = surroundings
   // podman and skopeo take a directory in which any *.crt is an authority.
   const certificates = join(directory, 'certs')
   await mkdir(certificates, { recursive: true })
   await copyFile(caFile, join(certificates, 'ca.crt'))
   const accept = join(directory, 'accept-anything.json')
   await writeFile(accept, JSON.stringify({ default: [{ type: 'insecureAcceptAnything' }] }))
-  const places = ['root', 'runroot', 'tmpdir'].flatMap(name => [`--${name}`, join(directory, `podman-${name}`)])
+  const places = ['root', 'runroot', 'tmpdir'].flatMap(name => [`--${name}`, join(directory, name)])
   const store = [...places, '--storage-driver=vfs', '--cgroup-manager=cgroupfs', '--events-backend=none']
   // podman wants the file to be there.
   for (const name of ['podman', 'skopeo']) await writeFile(join(directory, `${name}.json`), '{}')
@@ -56,6 +59,16 @@ export async function loginClients(surroundings: Surroundings): Promise<readonly
     args: ['--host', `unix://${dockerSocket}`, ...args],
     env: { DOCKER_CONFIG: join(directory, 'docker') },
   })
+  const context = await buildContext(directory)
+  const build = (program: string, builder: '0' | '1', args: readonly string[]): Command => {
+    const { env } = docker()
+    const flags = ['build', '--pull', '--no-cache', ...args, context]
+    return {
+      program,
+      args: ['--host', `unix://${dockerSocket}`, ...flags],
+      env: { ...env, DOCKER_BUILDKIT: builder },
+    }
+  }
   const podman = (...args: readonly string[]): Command => ({
     program: programs.podman,
     args: [...store, ...args],
@@ -77,18 +90,33 @@ export async function loginClients(surroundings: Surroundings): Promise<readonly
   const written = (name: string): string => join(directory, `${name}-pulled`)
   const index = async (name: string): Promise<string> => readFile(join(written(name), 'index.json'), 'utf8')
 
+  const client = (commands: Commands): LoginClient => commandClient(commands, { prefix: `${gate}/${path}`, withHosts })
   return [
-    commandClient({
+    client({
       name: 'docker',
-      gate,
       login: password => docker('login', ...user('docker', password), gate),
       logout: docker('logout', gate),
       before: [docker('image', 'prune', '--all', '--force')],
       pull: reference => [docker('pull', reference), docker('image', 'inspect', '--format', repoDigests, reference)],
     }),
-    commandClient({
+    client({
+      name: 'docker-build',
+      login: password => docker('login', ...user('docker-build', password), gate),
+      logout: docker('logout', gate),
+      before: [docker('image', 'prune', '--all', '--force')],
+      pull: reference => [build(programs.docker, '0', ['--build-arg', `FROM=${reference}`])],
+    }),
+    client({
+      name: 'buildkit',
+      login: password => docker('login', ...user('buildkit', password), gate),
+      logout: docker('logout', gate),
+      before: [docker('builder', 'prune', '--all', '--force'), docker('image', 'prune', '--all', '--force')],
+      pull: reference => [
+        build(programs.dockerBuildkit, '1', ['--progress=plain', '--build-arg', `FROM=${reference}`]),
+      ],
+    }),
+    client({
       name: 'podman',
-      gate,
       login: password => podman('login', '--cert-dir', certificates, ...user('podman', password), gate),
       logout: podman('logout', gate),
       before: [podman('image', 'rm', '--all', '--force')],
@@ -97,9 +125,8 @@ export async function loginClients(surroundings: Surroundings): Promise<readonly
         podman('image', 'inspect', '--format', repoDigests, reference),
       ],
     }),
-    commandClient({
+    client({
       name: 'skopeo',
-      gate,
       login: password => skopeo('login', '--cert-dir', certificates, ...user('skopeo', password), gate),
       logout: skopeo('logout', gate),
       pull: reference => [
@@ -117,25 +144,22 @@ export async function loginClients(surroundings: Surroundings): Promise<readonly
       // An index as it is upstream: the copy has only this machine's part of it.
       digests: async raw => `sha256:${createHash('sha256').update(raw).digest('hex')}`,
     }),
-    commandClient({
+    client({
       name: 'crane',
-      gate,
       login: password => crane('auth', 'login', ...user('crane', password), gate),
       logout: crane('auth', 'logout', gate),
       pull: reference => [crane('pull', '--format=oci', reference, written('crane'))],
       digests: async () => index('crane'),
     }),
-    commandClient({
+    client({
       name: 'oras',
-      gate,
       login: password => oras('login', '--ca-file', caFile, ...user('oras', password), gate),
       logout: oras('logout', gate),
       pull: reference => [oras('copy', '--from-ca-file', caFile, '--to-oci-layout', reference, `${written('oras')}:x`)],
       digests: async () => index('oras'),
     }),
-    commandClient({
+    client({
       name: 'helm',
-      gate,
       pulls: 'charts',
       login: password => helm('registry', 'login', '--ca-file', caFile, ...user('helm', password), gate),
       logout: helm('registry', 'logout', gate),
@@ -149,6 +173,15 @@ export async function loginClients(surroundings: Surroundings): Promise<readonly
   ].map(client => emptied(client, written(client.name)))
 }
 
+/** A Dockerfile that takes its base from outside and needs nothing run. */
+async function buildContext(directory: string): Promise<string> {
+  const context = join(directory, 'context')
+  await mkdir(context, { recursive: true })
+  await writeFile(join(context, 'Dockerfile'), 'ARG FROM\nFROM ${FROM}\nCOPY added /added\n')
+  await writeFile(join(context, 'added'), 'added\n')
+  return context
+}
+
 /** Where helm may write; for publishing charts too. */
 export function helmHome(directory: string): Readonly<Record<string, string>> {
   const home = join(directory, 'helm')
@@ -157,7 +190,6 @@ export function helmHome(directory: string): Readonly<Record<string, string>> {
 
 type Commands = {
   readonly name: string
-  readonly gate: string
   readonly pulls?: LoginClient['pulls']
   readonly login: (password: string) => Command
   readonly logout: Command
@@ -168,7 +200,11 @@ type Commands = {
   readonly digests?: (output: string) => Promise<string>
 }
 
-function commandClient({ name, gate, pulls = 'images', before = [], ...commands }: Commands): LoginClient {
+function commandClient(
+  { name, pulls = 'images', before = [], ...commands }: Commands,
+  { prefix, withHosts }: { readonly prefix: string; readonly withHosts: WithHosts },
+): LoginClient {
+  const run = async (command: Command): Promise<Outcome> => runCommand(withHosts(command))
   const attempt = async (reference: string): Promise<Pull> => {
     let last: Outcome | undefined
     for (const command of commands.pull(reference)) {
@@ -182,14 +218,13 @@ function commandClient({ name, gate, pulls = 'images', before = [], ...commands 
   return {
     name,
     pulls,
-    shows: 'reason',
     pull: async (image, password) => {
       for (const command of before) await run(command)
       if (password !== undefined) {
         const login = await run(commands.login(password))
         if (login.exitCode !== 0) return { outcome: 'refused', terminal: login.terminal }
       }
-      const pull = await attempt(`${gate}/${image}`)
+      const pull = await attempt(`${prefix}${image}`)
       if (password !== undefined) await run(commands.logout)
       return pull
     },
@@ -206,19 +241,18 @@ async function containerdClient({ directory, gate, caFile, containerd, registry 
   return {
     name: 'containerd',
     pulls: 'images',
-    shows: 'status',
     pull: async (image, password) =>
-      containerd.pull(image, certsD, password === undefined ? undefined : `containerd:${password}`),
+      containerd.pull(`${registry}/${image}`, certsD, password === undefined ? undefined : `containerd:${password}`),
   }
 }
 
 function emptied(client: LoginClient, target: string): LoginClient {
   return {
     ...client,
-    pull: async (name, password) => {
+    pull: async (image, password) => {
       await rm(target, { recursive: true, force: true })
       await mkdir(target, { recursive: true })
-      return client.pull(name, password)
+      return client.pull(image, password)
     },
   }
 }

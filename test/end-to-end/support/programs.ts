@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
@@ -8,6 +9,8 @@ const places = {
   crane: { variable: 'CRANE', names: ['crane'] },
   registry: { variable: 'DOCKER_REGISTRY', names: ['docker-registry'] },
   docker: { variable: 'DOCKER', names: ['docker'] },
+  // One with BuildKit's client in it or a buildx beside it; Debian's has it, a bare docker 23 or later has not.
+  dockerBuildkit: { variable: 'DOCKER_BUILDKIT_CLI', names: ['docker'] },
   dockerd: { variable: 'DOCKERD', names: ['dockerd'] },
   podman: { variable: 'PODMAN', names: ['podman'] },
   skopeo: { variable: 'SKOPEO', names: ['skopeo'] },
@@ -38,6 +41,7 @@ export function findPrograms(): { readonly programs: Programs } | { readonly mis
     crane: need('crane'),
     registry: need('registry'),
     docker: need('docker'),
+    dockerBuildkit: need('dockerBuildkit'),
     dockerd: need('dockerd'),
     podman: need('podman'),
     skopeo: need('skopeo'),
@@ -57,7 +61,14 @@ export function findProgram(name: ProgramName): string | undefined {
   const chosen = process.env[variable]
   if (chosen !== undefined && chosen !== '') return isProgram(chosen) ? chosen : undefined
   const directories = (process.env['PATH'] ?? '').split(delimiter)
-  return names.flatMap(program => directories.map(directory => join(directory, program))).find(isProgram)
+  return names
+    .flatMap(program => directories.map(directory => join(directory, program)))
+    .find(path => isProgram(path) && (name !== 'dockerBuildkit' || hasBuildkit(path)))
+}
+
+function hasBuildkit(docker: string): boolean {
+  const env = { ...process.env, DOCKER_BUILDKIT: '1' }
+  return spawnSync(docker, ['build', '--help'], { env, timeout: 10_000 }).status === 0
 }
 
 function isProgram(path: string): boolean {
