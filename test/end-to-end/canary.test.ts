@@ -4,13 +4,17 @@ import { clientConfig } from '../../src/nodes/client-config/generate.ts'
 import { checkout, startGate } from './support/gate.ts'
 import { run, type Outcome } from './support/processes.ts'
 import { sceneTest } from './support/scene-test.ts'
-import { writeNode } from './support/containerd.ts'
+import { startContainerd, writeNode } from './support/containerd.ts'
+import { inPrivateMounts } from './support/private-hosts.ts'
+import { findPrograms } from './support/programs.ts'
 
 /**
  * `sealgate doctor --canary` with the node's own clients and a gate that runs: closed only where an image that the policy
  * always refuses is refused, by tag and by digest, and by the gate.
  */
 sceneTest('the canary', async (t, scene) => {
+  const found = findPrograms()
+  if (!('programs' in found)) throw new Error(found.missing)
   const { directory, publisher, registry } = scene
   const digest = await publisher.pushImage('canary/deny:latest', 'never to be pulled')
   const gate = await startGate(join(directory, 'gate'), {
@@ -34,6 +38,20 @@ sceneTest('the canary', async (t, scene) => {
     '',
   ].join('\n')
   await writeNode(naive, [{ path, content: mirror }])
+  // The same two for containerd, on nodes of their own, where ctr finds them at their place.
+  const address = { registries: ['registry.example'], gate: { host: gate.host, tls: false } }
+  const { files } = clientConfig('containerd', address)
+  const ctrGenerated = join(directory, 'ctr-generated')
+  await writeNode(ctrGenerated, files)
+  const ctrNaive = join(directory, 'ctr-naive')
+  const ctrMirror = `server = "http://${registry.host}"\n[host."http://${gate.host}"]\n  capabilities = ["pull", "resolve"]\n`
+  const own = '/etc/containerd/certs.d/registry.example/hosts.toml'
+  await writeNode(
+    ctrNaive,
+    files.map(({ path, content }) => ({ path, content: path === own ? ctrMirror : content })),
+  )
+  const containerd = await startContainerd(found.programs, join(directory, 'containerd'))
+  scene.also(containerd)
   const login = join(directory, 'no-login.json')
   await writeFile(login, '{}')
   await mkdir(join(directory, 'docker-config'), { recursive: true })
@@ -42,8 +60,8 @@ sceneTest('the canary', async (t, scene) => {
   await writeFile(storage, ['[storage]', 'driver = "vfs"', ...places, ''].join('\n'))
 
   const expected = ['--gate', gate.host, '--registry', 'registry.example']
-  const doctor = (root: string, client: string, canary: string): Promise<Outcome> =>
-    run({
+  const doctor = (root: string, client: string, canary: string): Promise<Outcome> => {
+    const command = {
       program: process.execPath,
       args: [
         join(checkout, 'src', 'main.ts'),
@@ -62,8 +80,15 @@ sceneTest('the canary', async (t, scene) => {
         REGISTRY_AUTH_FILE: login,
         DOCKER_HOST: `unix://${join(directory, 'docker', 'docker.sock')}`,
         DOCKER_CONFIG: join(directory, 'docker-config'),
+        CONTAINERD_ADDRESS: containerd.socket,
+        CONTAINERD_NAMESPACE: 'canary',
+        CONTAINERD_SNAPSHOTTER: 'native',
       },
-    })
+    }
+    // These two have no variable for the place of their files.
+    const place = { ctr: '/etc/containerd', skopeo: '/etc/containers' }[client]
+    return run(place === undefined ? command : inPrivateMounts(command, [{ from: join(root, place), over: place }]))
+  }
 
   const name = 'registry.example/canary/deny:latest'
   const through = `${gate.host}/${name}`
@@ -86,6 +111,18 @@ sceneTest('the canary', async (t, scene) => {
       exit: 1,
       says: /arrived/,
     },
+    { it: 'generated files', root: ctrGenerated, client: 'ctr', canary: `${name}@${digest}`, exit: 0, says: /refused/ },
+    { it: 'a naive mirror', root: ctrNaive, client: 'ctr', canary: `${name}@${digest}`, exit: 1, says: /arrived/ },
+    {
+      it: 'no such image',
+      root: ctrGenerated,
+      client: 'ctr',
+      canary: `registry.example/none:1@${digest}`,
+      exit: 2,
+      says: /unclear/,
+    },
+    { it: 'generated files', root: generated, client: 'skopeo', canary: `${name}@${digest}`, exit: 0, says: /refused/ },
+    { it: 'a naive mirror', root: naive, client: 'skopeo', canary: `${name}@${digest}`, exit: 1, says: /arrived/ },
     {
       it: 'no such image',
       root: generated,

@@ -8,6 +8,7 @@ import { answersOn, must, run, startServer, type Command, type Server } from './
 export type ContainerdPrograms = { readonly containerd: string; readonly ctr: string }
 
 export interface Containerd extends Server {
+  readonly socket: string
   /**
    * `ctr images pull` of a name as it is known, by the hosts.toml files below `certsD`, with nothing there from before.
    * A login is `user:password`.
@@ -49,6 +50,7 @@ export async function startContainerd(
     wrapped({ program: programs.ctr, args: ['--address', socket, '--namespace', 'test', ...args] })
   return {
     ...server,
+    socket,
     pull: async (reference, certsD, login) => {
       await run(ctr('images', 'rm', '--sync', reference))
       const flags = ['--snapshotter', 'native', '--all-platforms', '--hosts-dir', certsD]
