@@ -3,10 +3,10 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { clientConfig } from '../../src/nodes/client-config/generate.ts'
 import { createAuthority } from '../support/certificates.ts'
-import { startCri } from './support/cri.ts'
+import { containerdVersion, startCri } from './support/cri.ts'
 import { refusedIn } from './support/decisions.ts'
 import { startGate } from './support/gate.ts'
-import { findPrograms } from './support/programs.ts'
+import { findProgram, findPrograms } from './support/programs.ts'
 import { sceneTest } from './support/scene-test.ts'
 import { READER, startTokenRegistry } from './support/token-registry.ts'
 
@@ -54,8 +54,13 @@ sceneTest('containerd by its CRI', async (t, scene) => {
     { it: 'plain', settings: {}, address: { tls: false }, login: undefined },
     { it: 'over TLS, with a login', settings: secured, address: { tls: true, caPath: authority.file }, login: LOGIN },
   ]
-  for (const [number, { it, settings, address, login }] of ways.entries()) {
-    await t.test(it, async t => {
+  const second = findProgram('containerd2')
+  if (second === undefined && process.env['CI'] === 'true') t.fail('needs containerd2')
+  const runtimes = [programs.containerd, ...(second === undefined ? [] : [second])]
+  const table = runtimes.flatMap(program => ways.map(way => ({ program, ...way })))
+  for (const [number, { program, it, settings, address, login }] of table.entries()) {
+    const version = await containerdVersion(program)
+    await t.test(`containerd ${version}, ${it}`, async t => {
       const gate = await startGate(join(directory, `gate-${number}`), {
         policy,
         configuration: { registries, ...settings },
@@ -64,19 +69,24 @@ sceneTest('containerd by its CRI', async (t, scene) => {
       const config = clientConfig('containerd', {
         registries: [NAME],
         gate: { host: gate.host, ...address },
-        clientVersion: '1.6.20',
+        clientVersion: version,
       })
-      const cri = await startCri(programs.containerd, join(directory, `cri-${number}`), config.files)
+      const cri = await startCri({ program, version }, join(directory, `cri-${number}`), config.files)
       scene.also(cri)
       if (login !== undefined) {
         for (const wrong of [undefined, { ...login, password: 'wrong' }]) {
           const pull = await cri.pull(`${NAME}/signed:latest`, wrong)
-          t.match(pull, { outcome: 'refused', terminal: '401 Unauthorized' }, 'no login, no pull')
+          t.match(
+            pull,
+            { outcome: 'refused', terminal: /401 Unauthorized|no basic auth credentials/ },
+            'no login, no pull',
+          )
         }
       }
       for (const repository of ['signed', 'multiarch']) {
         const pull = await cri.pull(`${NAME}/${repository}:latest`, login)
         t.match(pull, { outcome: 'arrived' }, `${repository} arrives`)
+        if (pull.outcome === 'refused') t.comment(pull.terminal)
         if (pull.outcome === 'arrived') t.ok(pull.digests.includes(digests.get(repository) ?? ''), 'with its digest')
       }
       for (const reference of [`${NAME}/unsigned:latest`, `${NAME}/unsigned@${digests.get('unsigned') ?? ''}`]) {

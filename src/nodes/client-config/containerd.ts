@@ -20,6 +20,9 @@ export function containerdConfig(input: ClientConfigInput): ClientConfig {
     closedBy: 'files',
     files: [{ path: '/etc/containerd/config.toml', content }, ...hostsTomlFiles(CERTS, input)],
     notes: [
+      ...(old
+        ? []
+        : ['This is for containerd 2.x: 1.x reads nothing of it, says nothing, and asks the origin. Say its version.']),
       'ctr reads none of this unless it is told --hosts-dir, and needs root: only blocking egress closes it.',
       'Restart containerd once for config.toml; hosts.toml files are read at every pull.',
     ],

@@ -18,7 +18,7 @@ export interface Containerd extends Server {
 
 /**
  * A containerd of its own: its directories and socket are below `directory`, and it has neither CRI nor anything to run.
- * `wrapped` says how else to run ctr, which asks registries itself.
+ * `wrapped` says how else to run it and ctr: up to 1.7 it is ctr that asks registries, from 2.0 on the daemon.
  */
 export async function startContainerd(
   programs: ContainerdPrograms,
@@ -41,8 +41,7 @@ export async function startContainerd(
   ]
   await writeFile(file, lines.join('\n'))
   const server = await startServer({
-    program: programs.containerd,
-    args: ['--config', file],
+    ...wrapped({ program: programs.containerd, args: ['--config', file] }),
     logFile: join(directory, 'containerd.log'),
     isReady: async () => answersOn(socket),
   })

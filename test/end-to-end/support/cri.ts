@@ -3,12 +3,12 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Client, credentials } from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
-import type { NodeFile } from '../../../src/nodes/client-config/client-config.ts'
+import { majorVersion, type NodeFile } from '../../../src/nodes/client-config/client-config.ts'
 import type { Pull } from './clients.ts'
 import { writeNode } from './containerd.ts'
 import { limits } from './limits.ts'
 import { inPrivateMounts } from './private-hosts.ts'
-import { startServer, type Server } from './processes.ts'
+import { must, startServer, type Server } from './processes.ts'
 
 const SERVICE = 'runtime.v1.ImageService'
 
@@ -21,7 +21,12 @@ export interface Cri extends Server {
  * A containerd with its CRI plugin, on a node whose /etc/containerd is what `sealgate client-config` wrote: config.toml with only
  * places of the test's own added, and certs.d where it belongs. No image is ever run.
  */
-export async function startCri(program: string, directory: string, files: readonly NodeFile[]): Promise<Cri> {
+export async function startCri(
+  { program, version }: { readonly program: string; readonly version: string },
+  directory: string,
+  files: readonly NodeFile[],
+): Promise<Cri> {
+  const old = majorVersion(version) === 1
   await mkdir(directory, { recursive: true })
   const certsD = await writeNode(join(directory, 'node'), files)
   const generated = files.find(({ path }) => path === '/etc/containerd/config.toml')?.content ?? ''
@@ -31,8 +36,7 @@ export async function startCri(program: string, directory: string, files: readon
     `root = "${join(directory, 'root')}"`,
     `state = "${join(directory, 'state')}"`,
     generated,
-    '[plugins."io.containerd.grpc.v1.cri".containerd]',
-    '  snapshotter = "native"',
+    ...(old ? ['[plugins."io.containerd.grpc.v1.cri".containerd]', native] : nativeOfVersion2),
     '[grpc]',
     `  address = "${socket}"`,
     '[ttrpc]',
@@ -64,6 +68,21 @@ export async function startCri(program: string, directory: string, files: readon
       return { outcome: 'arrived', digests: status.match(/sha256:[0-9a-f]{64}/g) ?? [] }
     },
   }
+}
+
+// The snapshotter that works anywhere; 2.x wants to be told twice.
+const native = 'snapshotter = "native"'
+const nativeOfVersion2 = [
+  '[plugins."io.containerd.cri.v1.images"]',
+  native,
+  '[[plugins."io.containerd.transfer.v1.local".unpack_config]]',
+  `platform = "linux/${process.arch === 'x64' ? 'amd64' : process.arch}"`,
+  native,
+]
+
+/** `1.6.20` of `containerd github.com/containerd/containerd 1.6.20~ds1 …`, or of `… v2.2.9 …`. */
+export async function containerdVersion(program: string): Promise<string> {
+  return /\sv?(\d+\.\d+\.\d+)/.exec(await must({ program, args: ['--version'] }))?.[1] ?? ''
 }
 
 const isAnswer = (): boolean => true

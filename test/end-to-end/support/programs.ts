@@ -16,6 +16,8 @@ const places = {
   skopeo: { variable: 'SKOPEO', names: ['skopeo'] },
   tar: { variable: 'TAR', names: ['tar'] },
   containerd: { variable: 'CONTAINERD', names: ['containerd'] },
+  // A second one, of the line that Kubernetes' nodes run; Debian's is 1.6.
+  containerd2: { variable: 'CONTAINERD2', names: [] },
   ctr: { variable: 'CTR', names: ['ctr'] },
   oras: { variable: 'ORAS', names: ['oras'] },
   helm: { variable: 'HELM', names: ['helm'] },
@@ -26,7 +28,9 @@ const places = {
 type ProgramName = keyof typeof places
 
 /** The programs that a scene works with, each with the path to run. */
-export type Programs = Readonly<Record<Exclude<ProgramName, 'cosign3' | 'conformance' | 'referrersRegistry'>, string>>
+export type Programs = Readonly<
+  Record<Exclude<ProgramName, 'cosign3' | 'containerd2' | 'conformance' | 'referrersRegistry'>, string>
+>
 
 /** All programs, or in plain words what is missing (root too: dockerd and podman's vfs driver need it). */
 export function findPrograms(): { readonly programs: Programs } | { readonly missing: string } {
