@@ -1,16 +1,18 @@
 import { hashSync } from 'bcryptjs'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { createAuthority } from '../support/certificates.ts'
+import { startBuildkitd } from './support/buildkitd.ts'
+import { pushChart } from './support/charts.ts'
 import { startDockerDaemon } from './support/clients.ts'
 import { startContainerd } from './support/containerd.ts'
 import { decisionsIn, refusedIn } from './support/decisions.ts'
 import { startGate, type Gate } from './support/gate.ts'
-import { helmHome, loginClients, type LoginClient } from './support/login-clients.ts'
+import type { LoginClient } from './support/login-client.ts'
+import { loginClients } from './support/login-clients.ts'
 import { privateHosts } from './support/private-hosts.ts'
-import { must, type Command } from './support/processes.ts'
-import { findPrograms } from './support/programs.ts'
+import { findProgram, findPrograms } from './support/programs.ts'
 import { sceneTest } from './support/scene-test.ts'
 import { READER, startTokenRegistry } from './support/token-registry.ts'
 
@@ -28,7 +30,18 @@ const REGISTRY = 'registry.example'
 const OTHER = 'other.example'
 // Short: podman's directories, which have them in their paths, may have no more than 50 characters.
 const HOSTS = { gate: 'gate.test', registry: 'one.gate.test', other: 'two.gate.test' } as const
-const CLIENTS = ['docker', 'docker-build', 'buildkit', 'podman', 'skopeo', 'crane', 'oras', 'helm', 'containerd']
+const CLIENTS = [
+  'docker',
+  'docker-build',
+  'buildkit',
+  'buildkitd',
+  'podman',
+  'skopeo',
+  'crane',
+  'oras',
+  'helm',
+  'containerd',
+]
 
 type Artifacts = { readonly accepted: readonly string[]; readonly refused: string }
 
@@ -51,14 +64,7 @@ sceneTest('each client over TLS, with a login, in front of token authentication'
     ['multiarch:latest', await publisher.pushIndex('multiarch', 'multiarch')],
     ['unsigned:latest', await publisher.pushImage('unsigned:latest', 'unsigned')],
   ])
-  const helm = (...args: readonly string[]): Command => ({ program: programs.helm, args, env: helmHome(directory) })
-  for (const name of ['signed', 'unsigned']) {
-    const chart = join(directory, name)
-    await mkdir(join(chart, 'templates'), { recursive: true })
-    await writeFile(join(chart, 'Chart.yaml'), `apiVersion: v2\nname: ${name}\nversion: 1.0.0\n`)
-    await must(helm('package', chart, '--destination', directory))
-    await must(helm('push', join(directory, `${name}-1.0.0.tgz`), `oci://${registry.host}/charts`, '--plain-http'))
-  }
+  for (const name of ['signed', 'unsigned']) await pushChart(programs, { directory, registryHost: registry.host, name })
   for (const { accepted } of Object.values(ARTIFACTS)) for (const image of accepted) await sign(image)
 
   const upstream = await startTokenRegistry(programs, {
@@ -95,6 +101,21 @@ sceneTest('each client over TLS, with a login, in front of token authentication'
   scene.also(gate)
 
   const port = gate.host.split(':')[1] ?? ''
+  const [buildkitd, buildctl] = [findProgram('buildkitd'), findProgram('buildctl')]
+  const isThere = buildkitd !== undefined && buildctl !== undefined
+  if (!isThere && process.env['CI'] === 'true') t.fail('needs buildkitd and buildctl')
+  const builder = isThere
+    ? await startBuildkitd(
+        { buildkitd, buildctl },
+        {
+          directory: join(directory, 'buildkitd'),
+          withHosts,
+          hosts: Object.values(HOSTS).map(name => `${name}:${port}`),
+          caFile: authority.file,
+        },
+      )
+    : undefined
+  if (builder !== undefined) scene.also(builder)
   const reached = async (name: string, path: string, registry: string): Promise<readonly LoginClient[]> =>
     loginClients({
       programs,
@@ -105,6 +126,7 @@ sceneTest('each client over TLS, with a login, in front of token authentication'
       caFile: authority.file,
       dockerSocket: daemon.socket,
       containerd,
+      buildkitd: builder,
       registry,
     })
   const byPath = await reached(HOSTS.gate, `${REGISTRY}/`, REGISTRY)
@@ -112,7 +134,7 @@ sceneTest('each client over TLS, with a login, in front of token authentication'
   const others = await reached(HOSTS.other, '', `${HOSTS.other}:${port}`)
   t.same(
     byPath.map(({ name }) => name),
-    CLIENTS,
+    CLIENTS.filter(name => isThere || name !== 'buildkitd'),
     'all of them',
   )
   for (const client of byPath) await t.test(client.name, async t => playClient(t, client, gate, digests))

@@ -1,11 +1,12 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { clientConfig } from '../../src/nodes/client-config/generate.ts'
+import { helmHome, pushChart } from './support/charts.ts'
 import { oras } from './support/clients.ts'
 import { startContainerd, writeNode } from './support/containerd.ts'
 import { refusedIn } from './support/decisions.ts'
 import { startGate } from './support/gate.ts'
-import { must, run } from './support/processes.ts'
+import { run } from './support/processes.ts'
 import { findPrograms } from './support/programs.ts'
 import { sceneTest } from './support/scene-test.ts'
 import { READER, startTokenRegistry } from './support/token-registry.ts'
@@ -28,22 +29,7 @@ sceneTest('in front of a registry with token authentication', async (t, scene) =
   await publisher.sign('signed:latest', 'cosign', 'registry.example/signed')
   await publisher.sign('multiarch:latest', 'cosign', 'registry.example/multiarch')
 
-  const chart = join(directory, 'chart')
-  await mkdir(join(chart, 'templates'), { recursive: true })
-  await writeFile(join(chart, 'Chart.yaml'), 'apiVersion: v2\nname: chart\nversion: 1.0.0\n')
-  const helm = (
-    ...args: readonly string[]
-  ): { program: string; args: readonly string[]; env: Record<string, string> } => ({
-    program: programs.helm,
-    args,
-    env: {
-      HELM_CACHE_HOME: join(directory, 'helm'),
-      HELM_CONFIG_HOME: join(directory, 'helm'),
-      HELM_DATA_HOME: join(directory, 'helm'),
-    },
-  })
-  await must(helm('package', chart, '--destination', directory))
-  await must(helm('push', join(directory, 'chart-1.0.0.tgz'), `oci://${registry.host}/charts`, '--plain-http'))
+  await pushChart(programs, { directory, registryHost: registry.host, name: 'chart' })
 
   const upstream = await startTokenRegistry(programs, {
     directory: join(directory, 'tokens'),
@@ -94,7 +80,8 @@ sceneTest('in front of a registry with token authentication', async (t, scene) =
 
   t.test('helm', async t => {
     const target = `oci://${gate.host}/registry.example/charts/chart`
-    const pull = helm('pull', target, '--version', '1.0.0', '--plain-http', '--destination', join(directory, 'pulled'))
+    const args = ['pull', target, '--version', '1.0.0', '--plain-http', '--destination', join(directory, 'pulled')]
+    const pull = { program: programs.helm, args, env: helmHome(directory) }
     await mkdir(join(directory, 'pulled'), { recursive: true })
     const refused = await run(pull)
     t.not(refused.exitCode, 0, 'a chart is judged as an image is')

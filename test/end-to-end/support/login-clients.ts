@@ -1,20 +1,14 @@
 import { createHash } from 'node:crypto'
-import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { clientConfig } from '../../../src/nodes/client-config/generate.ts'
-import type { Pull } from './clients.ts'
+import type { Buildkitd } from './buildkitd.ts'
+import { helmHome } from './charts.ts'
 import { writeNode, type Containerd } from './containerd.ts'
-import { run as runCommand, type Command, type Outcome } from './processes.ts'
+import type { Command } from './processes.ts'
+import { commandClient, emptied, type Commands, type LoginClient } from './login-client.ts'
 import type { WithHosts } from './private-hosts.ts'
 import type { Programs } from './programs.ts'
-
-/** A client that its user logs in with, and that trusts the gate's certificate by its authority. Its login is its own name. */
-export type LoginClient = {
-  readonly name: string
-  readonly pulls: 'images' | 'charts'
-  /** Logs in, pulls `image` (repository:tag) through the gate into an empty place, and logs out. No password: no login. */
-  readonly pull: (image: string, password?: string) => Promise<Pull>
-}
 
 export type Surroundings = {
   readonly programs: Programs
@@ -30,11 +24,13 @@ export type Surroundings = {
   readonly caFile: string
   readonly dockerSocket: string
   readonly containerd: Containerd
+  /** Where there is one. */
+  readonly buildkitd: Buildkitd | undefined
   /** The registry that containerd knows the images of: it may be the gate itself. */
   readonly registry: string
 }
 
-/** docker (pull, and build by both of its builders), podman, skopeo, crane, oras, helm and containerd, each with its own way to a login and to an authority. */
+/** docker (pull, and build by both of its builders), buildkitd, podman, skopeo, crane, oras, helm and containerd, each with its own way to a login and to an authority. */
 export async function loginClients(surroundings: Surroundings): Promise<readonly LoginClient[]> {
   const { programs, directory, gate, path, withHosts, caFile, dockerSocket } = surroundings
   // podman and skopeo take a directory in which any *.crt is an authority.
@@ -115,6 +111,14 @@ export async function loginClients(surroundings: Surroundings): Promise<readonly
         build(programs.dockerBuildkit, '1', ['--progress=plain', '--build-arg', `FROM=${reference}`]),
       ],
     }),
+    ...(surroundings.buildkitd === undefined ? [] : [surroundings.buildkitd]).map(({ build }) =>
+      client({
+        name: 'buildkitd',
+        login: password => docker('login', ...user('buildkitd', password), gate),
+        logout: docker('logout', gate),
+        pull: reference => [{ ...docker(), ...build(context, `FROM=${reference}`) }],
+      }),
+    ),
     client({
       name: 'podman',
       login: password => podman('login', '--cert-dir', certificates, ...user('podman', password), gate),
@@ -177,58 +181,9 @@ export async function loginClients(surroundings: Surroundings): Promise<readonly
 async function buildContext(directory: string): Promise<string> {
   const context = join(directory, 'context')
   await mkdir(context, { recursive: true })
-  await writeFile(join(context, 'Dockerfile'), 'ARG FROM\nFROM ${FROM}\nCOPY added /added\n')
+  await writeFile(join(context, 'Dockerfile'), 'ARG FROM=scratch\nFROM ${FROM}\nCOPY added /added\n')
   await writeFile(join(context, 'added'), 'added\n')
   return context
-}
-
-/** Where helm may write; for publishing charts too. */
-export function helmHome(directory: string): Readonly<Record<string, string>> {
-  const home = join(directory, 'helm')
-  return { HELM_CACHE_HOME: home, HELM_CONFIG_HOME: home, HELM_DATA_HOME: home }
-}
-
-type Commands = {
-  readonly name: string
-  readonly pulls?: LoginClient['pulls']
-  readonly login: (password: string) => Command
-  readonly logout: Command
-  /** What removes what an earlier pull left. */
-  readonly before?: readonly Command[]
-  /** One after the other, until one fails; the last one's output says which digests arrived, or `digests` makes them of it. */
-  readonly pull: (reference: string) => readonly Command[]
-  readonly digests?: (output: string) => Promise<string>
-}
-
-function commandClient(
-  { name, pulls = 'images', before = [], ...commands }: Commands,
-  { prefix, withHosts }: { readonly prefix: string; readonly withHosts: WithHosts },
-): LoginClient {
-  const run = async (command: Command): Promise<Outcome> => runCommand(withHosts(command))
-  const attempt = async (reference: string): Promise<Pull> => {
-    let last: Outcome | undefined
-    for (const command of commands.pull(reference)) {
-      last = await run(command)
-      if (last.exitCode !== 0) return { outcome: 'refused', terminal: last.terminal }
-    }
-    const said = last?.terminal ?? ''
-    const text = commands.digests === undefined ? said : await commands.digests(last?.output ?? '')
-    return { outcome: 'arrived', digests: text.match(/sha256:[0-9a-f]{64}/g) ?? [] }
-  }
-  return {
-    name,
-    pulls,
-    pull: async (image, password) => {
-      for (const command of before) await run(command)
-      if (password !== undefined) {
-        const login = await run(commands.login(password))
-        if (login.exitCode !== 0) return { outcome: 'refused', terminal: login.terminal }
-      }
-      const pull = await attempt(`${prefix}${image}`)
-      if (password !== undefined) await run(commands.logout)
-      return pull
-    },
-  }
 }
 
 /** ctr sends a login with each pull, and keeps none. The authority is in hosts.toml. */
@@ -243,16 +198,5 @@ async function containerdClient({ directory, gate, caFile, containerd, registry 
     pulls: 'images',
     pull: async (image, password) =>
       containerd.pull(`${registry}/${image}`, certsD, password === undefined ? undefined : `containerd:${password}`),
-  }
-}
-
-function emptied(client: LoginClient, target: string): LoginClient {
-  return {
-    ...client,
-    pull: async (image, password) => {
-      await rm(target, { recursive: true, force: true })
-      await mkdir(target, { recursive: true })
-      return client.pull(image, password)
-    },
   }
 }

@@ -18,6 +18,8 @@ const places = {
   containerd: { variable: 'CONTAINERD', names: ['containerd'] },
   // A second one, of the line that Kubernetes' nodes run; Debian's is 1.6.
   containerd2: { variable: 'CONTAINERD2', names: [] },
+  buildkitd: { variable: 'BUILDKITD', names: ['buildkitd'] },
+  buildctl: { variable: 'BUILDCTL', names: ['buildctl'] },
   ctr: { variable: 'CTR', names: ['ctr'] },
   oras: { variable: 'ORAS', names: ['oras'] },
   helm: { variable: 'HELM', names: ['helm'] },
@@ -28,9 +30,10 @@ const places = {
 type ProgramName = keyof typeof places
 
 /** The programs that a scene works with, each with the path to run. */
-export type Programs = Readonly<
-  Record<Exclude<ProgramName, 'cosign3' | 'containerd2' | 'conformance' | 'referrersRegistry'>, string>
->
+export type Programs = Readonly<Record<Exclude<ProgramName, Optional>, string>>
+
+/** Those that only some tests have a use for, and that do without elsewhere than in CI. */
+type Optional = 'cosign3' | 'containerd2' | 'buildkitd' | 'buildctl' | 'conformance' | 'referrersRegistry'
 
 /** All programs, or in plain words what is missing (root too: dockerd and podman's vfs driver need it). */
 export function findPrograms(): { readonly programs: Programs } | { readonly missing: string } {
