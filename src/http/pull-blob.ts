@@ -3,6 +3,7 @@ import type { LRUCache } from 'lru-cache'
 import type { Digest } from '../reference/digest.ts'
 import { repositoryName, type Repository } from '../reference/repository.ts'
 import type { Snapshot } from '../trust/snapshot.ts'
+import { readingBlob } from '../upstream/reading-blob.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import type { Upstreams } from '../upstream/upstreams.ts'
 import type { AdmittedBlobs } from './admitted-blobs.ts'
@@ -68,10 +69,12 @@ export async function answerBlob(
     if (blob.body === undefined) return await reply.send(null)
     const length = Number(blob.headers['content-length'] ?? 0)
     reply.raw.once('finish', () => gate.onBlobSent(length))
-    const stream = { body: blob.body, response: reply.raw, begin: () => begin(reply, gate.stallMs) }
+    const { body, status } = blob
+    const stream = { body, response: reply.raw, begin: () => begin(reply, gate.stallMs) }
     // A part of a blob cannot be checked here; the client checks the whole. That it is no manifest is known already.
-    if (blob.status === 206) await streamPartOfBlob(stream)
-    else await streamWholeBlob(stream, digest, gate.hashThread)
+    await readingBlob(body, repository.host, () =>
+      status === 206 ? streamPartOfBlob(stream) : streamWholeBlob(stream, digest, gate.hashThread),
+    )
     return reply
   } catch (error) {
     // Nobody is there to be told any more.
@@ -127,7 +130,8 @@ async function refuseManifest(
   if (gate.opaqueBlobs.has(key)) return
   const whole = await upstream.openBlob(repository, digest, { method: 'GET', range: undefined, signal })
   if (whole?.body === undefined) return
-  if (await isManifestDocument(whole.body)) throw new ManifestInBlobError()
+  const { body } = whole
+  if (await readingBlob(body, repository.host, () => isManifestDocument(body))) throw new ManifestInBlobError()
   gate.opaqueBlobs.set(key, true)
 }
 

@@ -153,7 +153,7 @@ const TIMEOUTS: ReadonlySet<unknown> = new Set([
 const BROKEN: ReadonlySet<string> = new Set(['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'UND_ERR_HEADERS_OVERFLOW'])
 
 /** An error of a socket in the words of this folder. Only the host is named: a path may hold what a client sent. */
-export function dialError(cause: unknown, url: URL): UpstreamError {
+export function dialError(cause: unknown, url: Pick<URL, 'host'>): UpstreamError {
   if (cause instanceof UpstreamError) return cause
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
   const name = cause instanceof Error ? cause.name : ''

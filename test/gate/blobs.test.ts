@@ -1,8 +1,10 @@
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
+import type { Script } from '../support/evil-registry.ts'
+import { hangUp, truncated } from '../support/faults.ts'
 import { blobOf } from '../support/signer.ts'
-import { scene } from './scene.ts'
+import { HOST, scene } from './scene.ts'
 
 const MIB = 1024 * 1024
 
@@ -51,3 +53,36 @@ t.test('a blob that cannot be passed on whole is counted', async t => {
     t.match(metrics, `sealgate_blobs_stopped_total{reason="${reason}"} 1`, it)
   }
 })
+
+t.test(
+  'case 208: a blob whose upstream fails before anything has left is answered as what it is: come again',
+  async t => {
+    const { registry, pull } = await scene(t, {
+      config: upstream => ({ registries: { [HOST]: { url: upstream, timeouts: { body: 0.3 } } } }),
+    })
+    // As JSON it is held back until its end, as any blob of one chunk is.
+    const { digest, bytes } = blobOf(JSON.stringify({ architecture: 'amd64', text: 'x'.repeat(4000) }))
+    const rows = [
+      { it: 'a reset', script: truncated(bytes, 'hang-up') },
+      { it: 'a reset without a length', script: halfOf(bytes) },
+      { it: 'silence', script: truncated(bytes, 'silence') },
+      { it: 'no answer at all', script: hangUp },
+    ]
+    for (const { it, script } of rows) {
+      registry.on(/\/blobs\//, script)
+      for (const headers of [{}, { range: 'bytes=0-9' }]) {
+        const { status, code, message } = await pull(`test/blobs/${digest}`, { headers })
+        t.same({ status, code }, { status: 503, code: 'UNAVAILABLE' }, `${it}, ${JSON.stringify(headers)}: ${message}`)
+      }
+    }
+  },
+)
+
+/** Chunked, and cut off: only the socket tells that it was not all. */
+function halfOf(bytes: Uint8Array): Script {
+  return (_, response) => {
+    response.write(bytes.subarray(0, bytes.length / 2))
+    setTimeout(() => response.socket?.destroy(), 20)
+    return true
+  }
+}

@@ -15,6 +15,8 @@ export interface Outcome {
 
 /** A server that runs until it is stopped. */
 export interface Server {
+  /** undefined if it could not be started. */
+  readonly pid: number | undefined
   /** What it has printed so far. */
   readonly log: () => string
   readonly stop: () => Promise<void>
@@ -74,6 +76,7 @@ export async function startServer(
   closeSync(log)
   const end = ended(child)
   const server = {
+    pid: child.pid,
     log: () => readFileSync(command.logFile, 'utf8'),
     stop: async () => {
       endGroup(child, 'SIGTERM')
