@@ -29,7 +29,8 @@ export async function startGate(
   await writeFile(file, JSON.stringify({ listen: host, admin, policy: policyFile, ...configuration }, null, 2))
   const server = await startServer({
     program: process.execPath,
-    args: [join(checkout, 'src', 'main.ts'), 'serve', '--config', file],
+    // tap's NODE_OPTIONS would keep Node's warnings out of the log.
+    args: ['--warnings', join(checkout, 'src', 'main.ts'), 'serve', '--config', file],
     logFile: join(directory, 'sealgate.log'),
     isReady: async () => answers(`http://${admin}/readyz`),
   })
