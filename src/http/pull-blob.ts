@@ -67,10 +67,9 @@ export async function answerBlob(
     }
     reply.header('content-type', 'application/octet-stream').header('docker-content-digest', digest)
     if (blob.body === undefined) return await reply.send(null)
-    const length = Number(blob.headers['content-length'] ?? 0)
-    reply.raw.once('finish', () => gate.onBlobSent(length))
     const { body, status } = blob
-    const stream = { body, response: reply.raw, begin: () => begin(reply, gate.stallMs) }
+    const length = Number(blob.headers['content-length'] ?? 0)
+    const stream = { body, response: reply.raw, begin: () => begin(reply, gate.stallMs, () => gate.onBlobSent(length)) }
     // A part of a blob cannot be checked here; the client checks the whole. That it is no manifest is known already.
     await readingBlob(body, repository.host, () =>
       status === 206 ? streamPartOfBlob(stream) : streamWholeBlob(stream, digest, gate.hashThread),
@@ -92,8 +91,9 @@ export async function answerBlob(
 }
 
 /** From here on the answer is written to the socket itself, by whoever has to know when a chunk has left. */
-function begin(reply: FastifyReply, stallMs: number): void {
+function begin(reply: FastifyReply, stallMs: number, onSent: () => void): void {
   reply.hijack()
+  reply.raw.once('finish', onSent)
   reply.raw.setTimeout(stallMs, () => reply.raw.destroy())
   for (const [name, value] of Object.entries(reply.getHeaders())) {
     if (value !== undefined) reply.raw.setHeader(name, value)

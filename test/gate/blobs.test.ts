@@ -57,7 +57,7 @@ t.test('a blob that cannot be passed on whole is counted', async t => {
 t.test(
   'case 208: a blob whose upstream fails before anything has left is answered as what it is: come again',
   async t => {
-    const { registry, pull } = await scene(t, {
+    const { registry, pull, adminUrl } = await scene(t, {
       config: upstream => ({ registries: { [HOST]: { url: upstream, timeouts: { body: 0.3 } } } }),
     })
     // As JSON it is held back until its end, as any blob of one chunk is.
@@ -75,6 +75,8 @@ t.test(
         t.same({ status, code }, { status: 503, code: 'UNAVAILABLE' }, `${it}, ${JSON.stringify(headers)}: ${message}`)
       }
     }
+    const metrics = await (await fetch(`${adminUrl}/metrics`)).text()
+    t.match(metrics, /^sealgate_blob_bytes_total 0$/m, 'and none of it counts as passed on')
   },
 )
 
