@@ -16,6 +16,7 @@ const FLOORS: Readonly<Record<string, Readonly<Record<number, string>>>> = {
   '@sigstore/verify': { 4: '4.1.3' },
   '@sigstore/core': { 4: '4.0.1' },
   '@sigstore/bundle': { 5: '5.0.1' },
+  sigstore: { 4: '4.1.1' },
   openpgp: { 6: '6.1.1' },
   protobufjs: { 7: '7.5.6', 8: '8.0.2' },
 }
@@ -26,7 +27,12 @@ const COSIGN_3_FLOOR = '3.0.6'
 
 /** What only development tools bring, by path: nothing of it runs in the gate, and their own ranges allow nothing newer. */
 const DEV_EXCEPTIONS: Readonly<Record<string, string>> = {
-  DEVS,
+  'node_modules/@sigstore/sign/node_modules/@sigstore/bundle': '4.0.0',
+  'node_modules/@sigstore/sign/node_modules/@sigstore/core': '3.2.1',
+  'node_modules/sigstore/node_modules/@sigstore/bundle': '4.0.0',
+  'node_modules/sigstore/node_modules/@sigstore/core': '3.2.1',
+  'node_modules/sigstore/node_modules/@sigstore/verify': '3.1.1',
+  'node_modules/node-gyp/node_modules/undici': '6.29.1',
 }
 
 type Locked = { readonly version: string; readonly dev?: boolean }

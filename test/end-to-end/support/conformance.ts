@@ -11,9 +11,10 @@ export interface TestOutcome {
 }
 
 /**
- * Runs the conformance suite of the OCI distribution-spec (version 1.1), read-only, on what `content` says is in
- * `repository` of the registry at `host` (plain HTTP). Gives how each test ended, in the order they ran; throws with what
- * the suite printed when there are no results in it.
+ * Runs the conformance suite of the OCI distribution-spec (version 1.1) on the registry at `host` (plain HTTP): read-only, on
+ * what `content` says is in `repository`; or, without content, with everything it has, pushing and deleting in `repository`
+ * and in another beside it. Gives how each test ended, in the order they ran; throws with what the suite printed when there
+ * are no results in it.
  */
 export async function runConformance(
   program: string,
@@ -28,16 +29,10 @@ export async function runConformance(
       registry: host,
       tls: 'disabled',
       repo1: repository,
+      ...(content === undefined ? { repo2: `${repository}-2` } : readOnly(content)),
       logging: 'error',
       version: '1.1',
       resultsDir: directory,
-      apis: { push: false, blobs: { delete: false }, manifests: { delete: false }, tags: { delete: false } },
-      roData: {
-        tags: content.tags,
-        manifests: content.manifests,
-        blobs: content.blobs,
-        referrers: content.subjects,
-      },
     }),
   )
   const { terminal } = await run({ program, args: [], env: { OCI_CONFIGURATION: configuration } })
@@ -48,12 +43,20 @@ export async function runConformance(
   return outcomes
 }
 
+function readOnly({ tags, manifests, blobs, subjects }: Content): object {
+  return {
+    apis: { push: false, blobs: { delete: false }, manifests: { delete: false }, tags: { delete: false } },
+    roData: { tags, manifests, blobs, referrers: subjects },
+  }
+}
+
 export interface ConformanceTarget {
   /** Where the suite writes its results. */
   readonly directory: string
   readonly host: string
   readonly repository: string
-  readonly content: Content
+  /** undefined: everything, with pushes and deletions. */
+  readonly content: Content | undefined
 }
 
 /** Reads the tree that follows "Test results": a test a line with its status, and under it a line for each complaint. */
