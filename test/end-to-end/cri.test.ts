@@ -51,14 +51,21 @@ sceneTest('containerd by its CRI', async (t, scene) => {
   const registries = { [NAME]: { url: `http://${upstream.host}`, tokenHosts: [upstream.tokenHost], ...READER } }
 
   const ways = [
-    { it: 'plain', settings: {}, address: { tls: false }, login: undefined },
-    { it: 'over TLS, with a login', settings: secured, address: { tls: true, caPath: authority.file }, login: LOGIN },
+    { it: 'plain', settings: {}, address: { tls: false }, login: undefined, said: true },
+    { it: 'plain, its version not said', settings: {}, address: { tls: false }, login: undefined, said: false },
+    {
+      it: 'over TLS, with a login',
+      settings: secured,
+      address: { tls: true, caPath: authority.file },
+      login: LOGIN,
+      said: true,
+    },
   ]
   const second = findProgram('containerd2')
   if (second === undefined && process.env['CI'] === 'true') t.fail('needs containerd2')
   const runtimes = [programs.containerd, ...(second === undefined ? [] : [second])]
   const table = runtimes.flatMap(program => ways.map(way => ({ program, ...way })))
-  for (const [number, { program, it, settings, address, login }] of table.entries()) {
+  for (const [number, { program, it, settings, address, login, said }] of table.entries()) {
     const version = await containerdVersion(program)
     await t.test(`containerd ${version}, ${it}`, async t => {
       const gate = await startGate(join(directory, `gate-${number}`), {
@@ -69,7 +76,7 @@ sceneTest('containerd by its CRI', async (t, scene) => {
       const config = clientConfig('containerd', {
         registries: [NAME],
         gate: { host: gate.host, ...address },
-        clientVersion: version,
+        clientVersion: said ? version : undefined,
       })
       const cri = await startCri({ program, version }, join(directory, `cri-${number}`), config.files)
       scene.also(cri)
