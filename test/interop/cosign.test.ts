@@ -80,6 +80,7 @@ t.test('what cosign signs, the gate accepts, and with another key it does not', 
   await sign(workshop, 'annotated-bundle', 'p256', bundle, ['-a', 'env=prod'])
   await signIndex(workshop, 'recursive-sig', attached)
   await signIndex(workshop, 'recursive-bundle', bundle)
+  // Case 65: a `.sig` by another key beside a bundle by the right one.
   await sign(workshop, 'both', 'rsa2048', attached, [])
   await signAgain(workshop, 'both', 'p256', bundle)
 

@@ -181,7 +181,7 @@ t.test('requirements that are not, each with the path of what is wrong', async t
       says: `${AT}: only one of rekor`,
     },
     {
-      it: 'fulcio without Rekor (66)',
+      it: 'fulcio without Rekor (case 66)',
       requirement: { type: 'sigstoreSigned', fulcio: FULCIO },
       says: `${AT}: fulcio needs a rekorPublicKey`,
     },

@@ -1,0 +1,248 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { answer } from '../support/faults.ts'
+import { temporaryDirectory } from '../support/gate.ts'
+import {
+  blobOf,
+  ecdsaSigner,
+  imageOf,
+  indexOf,
+  OCI_MANIFEST,
+  payloadOf,
+  sigManifest,
+  signatureLayer,
+  sigTag,
+  type AttachedLayer,
+  type Signer,
+} from '../support/signer.ts'
+import { HOST, scene, signedPolicy } from './scene.ts'
+
+/** Cases of the attack list that are about the whole of a pull, by number. */
+
+t.test('cases 42 and 54: an annotation that is not the signature as cosign writes it', async t => {
+  const { registry, signer, pull } = await scene(t)
+  const NAME = 'dev.cosignproject.cosign/signature'
+  const good = (digest: string): AttachedLayer => signatureLayer(signer, payloadOf(digest, `${HOST}/test`))
+  const table: readonly { it: string; of: (text: string) => unknown; status: number }[] = [
+    { it: 'as it is', of: text => text, status: 200 },
+    { it: 'a newline after it, which Go passes over', of: text => `${text}\n`, status: 200 },
+    { it: 'a space before it', of: text => ` ${text}`, status: 403 },
+    { it: 'broken into lines, as Go', of: text => `${text.slice(0, 40)}\n${text.slice(40)}`, status: 200 },
+    { it: 'a tab in it', of: text => `${text.slice(0, 40)}\t${text.slice(40)}`, status: 403 },
+    { it: 'absent', of: () => undefined, status: 403 },
+    { it: 'empty', of: () => '', status: 403 },
+    { it: 'a number', of: () => 1, status: 403 },
+    { it: 'a megabyte', of: text => text.repeat(10_000), status: 403 },
+  ]
+  for (const [index, { it, of, status }] of table.entries()) {
+    const tag = String(index)
+    const image = registry.put('test', imageOf(it), tag)
+    const layer = good(image.digest)
+    const made = sigManifest([layer])
+    const document = JSON.parse(made.manifest.bytes.toString())
+    document.layers[0].annotations[NAME] = of(layer.annotations[NAME] ?? '')
+    const manifest = blobOf(JSON.stringify(document), OCI_MANIFEST)
+    registry.put('test', { manifest, blobs: made.blobs }, sigTag(image.digest))
+    t.equal((await pull(`test/manifests/${tag}`)).status, status, it)
+  }
+})
+
+t.test('case 57: a signature that says it is huge is not fetched', async t => {
+  const { registry, signer, pull } = await scene(t)
+  const image = registry.put('test', imageOf('a'), '1')
+  const made = sigManifest([signatureLayer(signer, payloadOf(image.digest, `${HOST}/test`))])
+  const document = JSON.parse(made.manifest.bytes.toString())
+  document.layers[0].size = 10_000_000_000
+  registry.put('test', { ...made, manifest: blobOf(JSON.stringify(document), OCI_MANIFEST) }, sigTag(image.digest))
+  t.equal((await pull('test/manifests/1')).status, 403)
+  t.equal(registry.count(document.layers[0].digest), 0)
+})
+
+t.test('case 49: one bad key among several is a policy that cannot be used', async t => {
+  const directory = temporaryDirectory(t)
+  const bad = join(directory, 'bad.pub')
+  writeFileSync(bad, '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n')
+  const policy = (keyPath: string): object => ({ default: [{ type: 'sigstoreSigned', keyPaths: [keyPath, bad] }] })
+  await t.rejects(scene(t, { policy }), /bad\.pub/)
+})
+
+t.test('case 90: every requirement must hold, by any signature', async t => {
+  const other = ecdsaSigner()
+  const directory = temporaryDirectory(t)
+  const otherPath = join(directory, 'other.pub')
+  writeFileSync(otherPath, other.publicPem)
+  const signed = (keyPath: string): object => ({ type: 'sigstoreSigned', keyPath })
+  const { registry, signer, pull } = await scene(t, {
+    policy: keyPath => ({
+      default: [{ type: 'reject' }],
+      transports: {
+        docker: {
+          [`${HOST}/both`]: [signed(keyPath), signed(otherPath)],
+          [`${HOST}/contrary`]: [{ type: 'insecureAcceptAnything' }, { type: 'reject' }],
+          [`${HOST}/signed-and-rejected`]: [signed(keyPath), { type: 'reject' }],
+          [`${HOST}/one`]: [signed(keyPath)],
+        },
+      },
+    }),
+  })
+  const table: readonly { it: string; repository: string; by: readonly Signer[]; status: number }[] = [
+    { it: 'both', repository: 'both', by: [signer, other], status: 200 },
+    { it: 'only the one', repository: 'both', by: [signer], status: 403 },
+    { it: 'only the other', repository: 'both', by: [other], status: 403 },
+    { it: 'the one twice', repository: 'both', by: [signer, signer], status: 403 },
+    { it: 'anything, and nothing', repository: 'contrary', by: [], status: 403 },
+    { it: 'signed, and nothing', repository: 'signed-and-rejected', by: [signer], status: 403 },
+    { it: 'a stranger’s beside it', repository: 'one', by: [other, signer], status: 200 },
+  ]
+  for (const [index, { it, repository, by, status }] of table.entries()) {
+    const tag = String(index)
+    const image = registry.put(repository, imageOf(`${it} ${repository}`), tag)
+    const layers = by.map(each => signatureLayer(each, payloadOf(image.digest, `${HOST}/${repository}`)))
+    if (layers.length > 0) registry.put(repository, sigManifest(layers), sigTag(image.digest))
+    t.equal((await pull(`${repository}/manifests/${tag}`)).status, status, it)
+  }
+})
+
+t.test('case 102: no header of a client’s chooses the scope', async t => {
+  const accepted = 'accepted.example'
+  const { registry, pull } = await scene(t, {
+    config: url => ({
+      registries: { [HOST]: { url }, [accepted]: { url } },
+      hostNames: { 'accepted.gate.example': accepted },
+    }),
+    policy: () => ({
+      default: [{ type: 'reject' }],
+      transports: { docker: { [accepted]: [{ type: 'insecureAcceptAnything' }] } },
+    }),
+  })
+  registry.put('test', imageOf('a'), '1')
+  t.equal((await pull(`${accepted}/test/manifests/1`)).status, 200, 'it could be had by its own name')
+  for (const value of ['accepted.gate.example', accepted]) {
+    for (const name of ['x-forwarded-host', 'x-original-host', 'x-host', 'forwarded', 'x-forwarded-server']) {
+      const headers = { [name]: name === 'forwarded' ? `host=${value}` : value }
+      t.equal((await pull('test/manifests/1', { headers })).status, 403, `${name}: ${value}`)
+    }
+  }
+})
+
+t.test('case 103: what is no image is held to the policy too', async t => {
+  const { registry, signer, pull } = await scene(t)
+  const kinds = {
+    helm: 'application/vnd.cncf.helm.config.v1+json',
+    wasm: 'application/vnd.wasm.config.v0+json',
+    'empty config': 'application/vnd.oci.empty.v1+json',
+    SBOM: 'application/spdx+json',
+  }
+  for (const [index, [it, mediaType]] of Object.entries(kinds).entries()) {
+    const config = blobOf('{}', mediaType)
+    const layer = blobOf(it, 'application/octet-stream')
+    const named = ({ digest, size, mediaType: type }: typeof config): object => ({ mediaType: type, digest, size })
+    const document = { schemaVersion: 2, mediaType: OCI_MANIFEST, config: named(config), layers: [named(layer)] }
+    const manifest = blobOf(JSON.stringify(document), OCI_MANIFEST)
+    const tag = String(index)
+    registry.put('test', { manifest, blobs: [config, layer] }, tag)
+    t.equal((await pull(`test/manifests/${tag}`)).status, 403, `${it}, unsigned`)
+    registry.sign('test', manifest, signer, `${HOST}/test`)
+    t.equal((await pull(`test/manifests/${tag}`)).status, 200, `${it}, signed`)
+  }
+})
+
+t.test('case 107: a tag that moves while it is judged', async t => {
+  const { registry, signer, pull } = await scene(t)
+  const signed = registry.putSigned('test', '1', signer, HOST)
+  const unsigned = imageOf('unsigned').manifest
+  registry.on(/^GET \/v2\/test\/manifests\/sha256-/, () => {
+    registry.manifests.set('test 1', unsigned)
+    registry.manifests.set(`test ${unsigned.digest}`, unsigned)
+    return false
+  })
+  const first = await pull('test/manifests/1')
+  t.equal(first.status, 200)
+  t.ok(first.body.equals(signed.bytes), 'what was judged is what is served')
+  t.equal(first.headers.get('docker-content-digest'), signed.digest)
+  t.equal((await pull('test/manifests/1')).status, 403, 'and the next pull is judged anew')
+})
+
+t.test('cases 109 and 132: the digest and the type are ours, whatever the registry says', async t => {
+  const { registry, signer, pull } = await scene(t)
+  const image = registry.putSigned('test', '1', signer, HOST)
+  const index = registry.put('test', { manifest: indexOf([image]), blobs: [] }, '2')
+  registry.sign('test', index, signer, `${HOST}/test`)
+  for (const [tag, { bytes, mediaType, digest }] of [
+    ['1', image],
+    ['2', index],
+  ] as const) {
+    for (const lie of [`sha256:${'0'.repeat(64)}`, '0'.repeat(64), 'sha512:00', '', undefined]) {
+      const type = `${mediaType}; charset=utf-8`
+      const headers = { 'content-type': type, ...(lie === undefined ? {} : { 'docker-content-digest': lie }) }
+      registry.on(new RegExp(`manifests/${tag}$`), answer(200, headers, bytes))
+      const pulled = await pull(`test/manifests/${tag}`)
+      t.equal(pulled.status, 200)
+      t.equal(pulled.headers.get('docker-content-digest'), digest, String(lie))
+      t.equal(pulled.headers.get('content-type'), mediaType)
+    }
+  }
+})
+
+t.test('case 162: a token with a line end in it is no header', async t => {
+  const { registry, pull } = await scene(t)
+  registry.guard = (request, response) => {
+    if (request.url?.startsWith('/token') === true) {
+      response.writeHead(200, { 'content-type': 'application/json' })
+      response.end(JSON.stringify({ token: 'a\r\nx-evil: 1' }))
+    } else {
+      response.writeHead(401, { 'www-authenticate': `Bearer realm="${registry.url}/token",service="x"` }).end()
+    }
+    return true
+  }
+  t.match(await pull('test/manifests/1'), { status: 502, message: /no usable token/ })
+  t.notOk(registry.headers.some(headers => 'x-evil' in headers))
+})
+
+t.test('case 189: with a key that is not the signer’s nothing passes', async t => {
+  const directory = temporaryDirectory(t)
+  const wrong = join(directory, 'wrong.pub')
+  writeFileSync(wrong, ecdsaSigner().publicPem)
+  const policy = (): object => ({ default: [{ type: 'sigstoreSigned', keyPath: wrong }] })
+  const { registry, signer, pull } = await scene(t, { policy })
+  registry.putSigned('test', '1', signer, HOST)
+  t.match(await pull('test/manifests/1'), { status: 403, message: /wrong\.pub/ })
+})
+
+t.test('case 206: a leader that fails, fails once for all', async t => {
+  const { registry, signer, pull } = await scene(t)
+  registry.putSigned('test', '1', signer, HOST)
+  let isBroken = true
+  registry.on(/manifests\/1$/, (_request, response) => {
+    if (!isBroken) return false
+    setTimeout(() => response.writeHead(500).end(), 100)
+    return true
+  })
+  const all = await Promise.all(Array.from({ length: 50 }, () => pull('test/manifests/1')))
+  t.same([...new Set(all.map(({ status }) => status))], [503])
+  t.equal(registry.count('manifests/1'), 1, 'asked once')
+  isBroken = false
+  t.equal((await pull('test/manifests/1')).status, 200, 'and at once anew')
+})
+
+t.test('case 201: a new policy, and everybody at once', async t => {
+  const config = { cache: { tags: 0, refused: 2 } }
+  const { registry, signer, pull, policyFile, directory } = await scene(t, { config })
+  const image = registry.putSigned('test', '1', signer, HOST)
+  t.equal((await pull('test/manifests/1')).status, 200)
+  const fetched = registry.count(sigTag(image.digest))
+  const other = join(directory, 'other.pub')
+  writeFileSync(other, ecdsaSigner().publicPem)
+  writeFileSync(policyFile, JSON.stringify(signedPolicy(other)))
+  const all = await Promise.all(Array.from({ length: 300 }, () => pull(`test/manifests/${image.digest}`)))
+  t.same([...new Set(all.map(({ status }) => status))], [403], 'nobody gets the verdict of the policy before')
+  t.equal(registry.count(sigTag(image.digest)) - fetched, 1, 'and it is judged once')
+})
+
+t.test('case 209: a name that does not resolve', async t => {
+  const { pull } = await scene(t, { config: () => ({ registries: { [HOST]: { url: 'http://registry.invalid' } } }) })
+  const begun = performance.now()
+  t.match(await pull('test/manifests/1'), { status: 503, code: 'UNAVAILABLE' })
+  t.ok(performance.now() - begun < 15_000, 'in bounded time')
+})
