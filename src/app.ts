@@ -40,6 +40,8 @@ import { sharedLookUps } from './verdict/shared-look-ups.ts'
 import { signatureRepositories } from './verdict/signature-repositories.ts'
 import { signatureFinder } from './verdict/signature-finder.ts'
 import { VerdictCache } from './verdict/verdict-cache.ts'
+import type { Membership } from './workers/member.ts'
+import type { AdminPage } from './workers/messages.ts'
 
 /** The parts that decide, joined: what the gate and `sealgate verify` have in common. */
 export type Engine = {
@@ -178,8 +180,8 @@ export async function createEngine(
   }
 }
 
-/** Joins the engine with the registry in front and the admin port. */
-export async function createGate(config: Config, logger: Logger): Promise<Gate> {
+/** Joins the engine with the registry in front and the admin port; one of several workers shares both with the others. */
+export async function createGate(config: Config, logger: Logger, member?: Membership): Promise<Gate> {
   const front = await openFront(config, logger)
   const tls = await openTls(config.tls, logger)
   const slots = new Slots(config.limits.pulls)
@@ -189,7 +191,7 @@ export async function createGate(config: Config, logger: Logger): Promise<Gate> 
     snapshotAgeMs: () => engine.snapshots.status().ageMs,
     staleMaterials: () => engine.snapshots.status().stale.length,
   })
-  const shared = await openSharedIfAny(config, logger, observers.metrics)
+  const shared = await openSharedIfAny(config, logger, observers.metrics, member)
   const engine = await createEngine(config, logger, observers.engine, shared?.memory)
   const pushers = pushersOf(config.registries)
   const explanations = new Explanations()
@@ -216,7 +218,7 @@ export async function createGate(config: Config, logger: Logger): Promise<Gate> 
       headOnRefusal: config.headOnRefusal,
       pushers,
       forgetRefusals: engine.forgetRefusals,
-      uploadTokens: new UploadTokens(),
+      uploadTokens: new UploadTokens(member?.uploadKey),
       onPush(pushed) {
         observers.metrics.push(pushed.step)
         logger.info(pushed, 'push passed on')
@@ -240,7 +242,7 @@ export async function createGate(config: Config, logger: Logger): Promise<Gate> 
       onInternalError,
     },
   })
-  const admin = createServer({ shutdownSeconds: config.shutdownSeconds, tls: undefined, requestMs: REQUEST_MS })
+  const admin = createAdminServer(config.shutdownSeconds)
   await admin.register(adminRoutes, {
     status: () => engine.snapshots.status(),
     shadowStatus: engine.shadow?.status,
@@ -257,8 +259,10 @@ export async function createGate(config: Config, logger: Logger): Promise<Gate> 
     async listen() {
       await shared?.start()
       engine.shadow?.start()
-      const adminAddress = await listenOn(admin, config.admin)
+      const adminAddress = member === undefined ? await listenOn(admin, config.admin) : formatAddress(config.admin)
+      member?.serveAdmin(path => adminPage(admin, path))
       const address = await listenOn(registry, config.listen)
+      member?.listening()
       return { registry: tls === undefined ? address : address.replace(/^http:/, 'https:'), admin: adminAddress }
     },
     async close() {
@@ -280,10 +284,22 @@ async function openSharedIfAny(
   config: Config,
   logger: Logger,
   metrics: Pick<Metrics, 'shared'>,
+  member: Membership | undefined,
 ): Promise<OpenedShared | undefined> {
-  if (config.shared === undefined) return undefined
-  const { openShared } = await import('./assembly/open-shared.ts')
-  return openShared(config, config.shared, logger, metrics)
+  if (config.shared === undefined && member === undefined) return undefined
+  const { openShared, openWorkersShared } = await import('./assembly/open-shared.ts')
+  if (config.shared !== undefined) return openShared(config, config.shared, logger, metrics)
+  return member && openWorkersShared(config, member, logger, metrics)
+}
+
+/** The admin port, without its routes. */
+export function createAdminServer(shutdownSeconds: number): FastifyInstance {
+  return createServer({ shutdownSeconds, tls: undefined, requestMs: REQUEST_MS })
+}
+
+async function adminPage(admin: FastifyInstance, path: string): Promise<AdminPage> {
+  const { statusCode, headers, body } = await admin.inject({ method: 'GET', url: path })
+  return { status: statusCode, contentType: headers['content-type'] ?? 'text/plain', body }
 }
 
 type ServerOptions = {
@@ -328,7 +344,7 @@ function createServer({ shutdownSeconds, tls, requestMs }: ServerOptions): Fasti
   return app
 }
 
-async function listenOn(app: FastifyInstance, address: ListenAddress): Promise<string> {
+export async function listenOn(app: FastifyInstance, address: ListenAddress): Promise<string> {
   switch (address.kind) {
     case 'tcp':
       return app.listen({ host: address.host, port: address.port })

@@ -10,6 +10,7 @@ import { RedisConnection, type RedisStatus } from '../shared/redis-connection.ts
 import { createSharedEntries } from '../shared/shared-entries.ts'
 import type { SharedEvent } from '../shared/shared-event.ts'
 import type { SharedMemory } from '../verdict/shared-memory.ts'
+import type { Membership } from '../workers/member.ts'
 import { programVersion } from './program-version.ts'
 
 export type OpenedShared = {
@@ -19,6 +20,9 @@ export type OpenedShared = {
   readonly start: () => Promise<void>
   readonly close: () => void
 }
+
+/** As long as the other end may take: it is on the same machine. */
+const WORKERS_MS = 1000
 
 /** The memory that replicas share, not yet connected. @throws ConfigError */
 export async function openShared(
@@ -41,7 +45,18 @@ export async function openShared(
     probe: `${prefix}probe`,
     onEvent,
   })
-  const context = [
+  const context = await contextOf(config)
+  return {
+    memory: createSharedEntries({ connection, keys, context, prefix, timeoutMs, onEvent }),
+    status: () => connection.status,
+    start: () => connection.start(),
+    close: () => connection.close(),
+  }
+}
+
+/** Beyond the snapshot, all that an entry rests on. */
+async function contextOf(config: Config): Promise<readonly string[]> {
+  return [
     `entry ${ENTRY_VERSION}`,
     `sealgate ${await programVersion()}`,
     config.signedIdentityDefault,
@@ -50,11 +65,27 @@ export async function openShared(
     String(config.limits.signatures),
     String(config.limits.signatureBytes),
   ]
+}
+
+/** The memory that the workers of one gate share: the same entries, kept by the process that started them. */
+export async function openWorkersShared(
+  config: Config,
+  { connection, secret }: Pick<Membership, 'connection' | 'secret'>,
+  logger: Logger,
+  metrics: Pick<Metrics, 'shared'>,
+): Promise<OpenedShared> {
+  const since = new Date()
+  const onEvent = (event: SharedEvent): void => {
+    metrics.shared(event)
+    logSharedEvent(logger, event)
+  }
+  const keys = deriveKeys(secret)
+  const context = await contextOf(config)
   return {
-    memory: createSharedEntries({ connection, keys, context, prefix, timeoutMs, onEvent }),
-    status: () => connection.status,
-    start: () => connection.start(),
-    close: () => connection.close(),
+    memory: createSharedEntries({ connection, keys, context, prefix: '', timeoutMs: WORKERS_MS, onEvent }),
+    status: () => ({ status: 'up', since }),
+    start: async () => onEvent({ type: 'up' }),
+    close: () => undefined,
   }
 }
 

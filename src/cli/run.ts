@@ -1,4 +1,4 @@
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import type { DoctorOptions } from './doctor.ts'
 import type { ReplayFlags } from './policy-replay.ts'
 import { EXIT, type Terminal } from './terminal.ts'
@@ -26,10 +26,16 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     .command('serve')
     .description('run the gate; without a configuration, on the demo images it brings along')
     .option(CONFIG_FLAG, CONFIG_HELP)
+    .option('-w, --workers <n>', 'processes that share the one port (docs/operations.md)', parseWorkers, 1)
     .addHelpText('after', '\nExample:\n  sealgate serve --config /etc/sealgate/sealgate.yaml')
-    .action(async (options: { config?: string }) => {
-      const { serve } = await import('./serve.ts')
-      exitCode = await serve(options.config, terminal)
+    .action(async ({ config, workers }: { config?: string; workers: number }) => {
+      if (workers === 1) {
+        const { serve } = await import('./serve.ts')
+        exitCode = await serve(config, terminal)
+        return
+      }
+      const { serveMany } = await import('./serve-many.ts')
+      exitCode = await serveMany(config, workers, terminal)
     })
 
   program
@@ -127,4 +133,13 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     return error.exitCode === 0 ? EXIT.ok : EXIT.usage
   }
   return exitCode
+}
+
+const MAX_WORKERS = 64
+
+function parseWorkers(text: string): number {
+  const workers = /^[1-9][0-9]?$/.test(text) ? Number(text) : 0
+  if (workers < 1 || workers > MAX_WORKERS)
+    throw new InvalidArgumentError(`Expected a number from 1 to ${MAX_WORKERS}.`)
+  return workers
 }

@@ -1,23 +1,25 @@
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createGate, type Gate } from '../app.ts'
 import type { Config } from '../config/config.ts'
 import { ConfigError, loadConfig } from '../config/load-config.ts'
 import { createLogger, type Logger } from '../observe/logger.ts'
 import { messageOf } from '../trust/trust-error.ts'
+import type { Membership } from '../workers/member.ts'
 import { demoGuide } from './demo-guide.ts'
 import { EXIT, type Terminal } from './terminal.ts'
 
 const DEMO_CONFIG = fileURLToPath(new URL('../../config/demo.yaml', import.meta.url))
 
 /** Runs the gate until it is asked to stop. Without a configuration file it serves its demo, and says what to try. */
-export async function serve(configFile: string | undefined, terminal: Terminal): Promise<number> {
+export async function serve(configFile: string | undefined, terminal: Terminal, member?: Membership): Promise<number> {
   let config: Config
   let logger: Logger
   let gate: Gate
   try {
-    config = await loadConfig(configFile ?? DEMO_CONFIG)
+    config = ownPart(await loadConfig(configFile ?? DEMO_CONFIG), member)
     logger = createLogger(config.log)
-    gate = await createGate(config, logger)
+    gate = await createGate(config, logger, member)
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     terminal.stderr(`sealgate: ${error.message}\n`)
@@ -47,4 +49,19 @@ export async function serve(configFile: string | undefined, terminal: Terminal):
   logger.info('stopping: pulls under way may finish')
   await gate.close()
   return EXIT.ok
+}
+
+/** Of what cannot be had in common: a worker's own files, and its part of the pulls that are let in at once. */
+function ownPart(config: Config, member: Membership | undefined): Config {
+  if (member === undefined) return config
+  const { limits, audit, tuf } = config
+  const own = `worker-${member.number}`
+  return {
+    ...config,
+    limits: { ...limits, pulls: Math.ceil(limits.pulls / member.workers) },
+    ...(audit === undefined
+      ? {}
+      : { audit: { ...audit, file: join(dirname(audit.file), `${own}-${basename(audit.file)}`) } }),
+    ...(tuf === undefined ? {} : { tuf: { ...tuf, cache: join(tuf.cache, own) } }),
+  }
 }

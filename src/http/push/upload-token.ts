@@ -9,10 +9,15 @@ const CIPHER = 'aes-256-gcm'
 /**
  * Seals where an upload goes on at the upstream, so that a client can carry it about but neither read nor make one: what is
  * dialled is never a client's choice (design.md section 7.6), and a session of one repository is none of another. The key is
- * this process's own; an upload does not outlive it.
+ * this process's own, or its workers'; an upload does not outlive it.
  */
 export class UploadTokens {
-  readonly #key: Buffer = randomBytes(32)
+  readonly #key: Uint8Array
+
+  /** @param key 32 bytes; without, this process's own */
+  constructor(key: Uint8Array = randomBytes(32)) {
+    this.#key = key
+  }
 
   seal(session: UploadSession, repository: Repository): string {
     const iv = randomBytes(IV_BYTES)
