@@ -1,4 +1,4 @@
-import type { Engine } from '../app.ts'
+import type { Engine } from './create-engine.ts'
 import type { ManifestDependencies } from '../http/answer-manifest.ts'
 import type { Tracing } from '../observe/tracing.ts'
 

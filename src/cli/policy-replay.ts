@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
-import { createEngine, type Engine } from '../app.ts'
+import { createEngine, type Engine } from '../assembly/create-engine.ts'
 import { ConfigError, loadConfig } from '../config/load-config.ts'
 import { createLogger } from '../observe/logger.ts'
 import { parseRecord } from '../observe/recorded-decision.ts'

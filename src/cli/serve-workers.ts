@@ -1,4 +1,4 @@
-import { createAdminServer, listenOn } from '../app.ts'
+import { createAdminServer, listenOn } from '../assembly/servers.ts'
 import { loadConfig, ConfigError } from '../config/load-config.ts'
 import { createLogger } from '../observe/logger.ts'
 import { messageOf } from '../trust/trust-error.ts'

@@ -1,4 +1,4 @@
-import { createEngine, type Engine } from '../app.ts'
+import { createEngine, type Engine } from '../assembly/create-engine.ts'
 import { ConfigError, loadConfig } from '../config/load-config.ts'
 import { createLogger } from '../observe/logger.ts'
 import { messageOf } from '../trust/trust-error.ts'
