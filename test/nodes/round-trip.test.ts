@@ -50,3 +50,13 @@ t.test('hosts.toml trusts the authority for the server as for the host: containe
     t.same(parse(content), { server: url, ca, host: { [url]: { capabilities: ['pull', 'resolve'], ca } } })
   }
 })
+
+t.test('docker is told only names that it takes', async t => {
+  const { notes } = clientConfig('docker', { registries, gate: { host: 'gate.example:5000', tls: true } })
+  const pulls = notes.filter(note => note.includes('docker pull'))
+  t.same(pulls, [
+    '  docker pull gate.example:5000/docker.io/REPOSITORY:TAG',
+    '  docker pull gate.example:5000/quay.io/REPOSITORY:TAG',
+  ])
+  t.ok(notes.some(note => note.startsWith('  registry.example:5000 cannot be named so')))
+})

@@ -29,10 +29,17 @@ export function dockerConfig(input: ClientConfigInput): ClientConfig {
     notes: [
       'Docker before 29 cannot be closed by configuration: "registry-mirrors" goes on to Docker Hub when the gate refuses,',
       'and holds for docker.io only. Leave it out, and name images through the gate:',
-      ...input.registries.map(host => `  docker pull ${input.gate.host}/${host}/REPOSITORY:TAG`),
+      ...input.registries.map(host => throughGate(input.gate.host, host)),
       'Somebody who names an image without the gate is stopped by blocked egress only.',
       ...(ca === undefined ? [] : [`Copy ${ca} to /etc/docker/certs.d/${input.gate.host}/ca.crt.`]),
       'Docker 29 with the containerd image store can be closed: --client-version 29.',
     ],
   }
+}
+
+/** A port inside a name is no reference: docker refuses it before it asks anybody. */
+function throughGate(gate: string, host: string): string {
+  return host.includes(':')
+    ? `  ${host} cannot be named so, for its port: give it a name of the gate's own (hostNames) or make it the defaultRegistry`
+    : `  docker pull ${gate}/${host}/REPOSITORY:TAG`
 }
