@@ -61,7 +61,10 @@ const RULES: Readonly<Record<string, { readonly imports: readonly string[]; read
     imports: ['cache', 'reference', 'manifest', 'policy', 'signatures', 'trust'],
     uses: ['node:timers', 'lru-cache'],
   },
-  workers: { imports: ['shared'], uses: ['node:cluster', 'node:crypto', 'node:timers', 'lru-cache'] },
+  workers: {
+    imports: ['shared', 'config'],
+    uses: ['node:cluster', 'node:crypto', 'node:path', 'node:timers', 'lru-cache'],
+  },
   shared: {
     imports: ['json', 'reference', 'verdict'],
     uses: ['node:crypto', 'node:net', 'node:tls', 'iovalkey'],

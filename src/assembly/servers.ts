@@ -1,6 +1,6 @@
 import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http'
 import { fastify, type FastifyInstance } from 'fastify'
-import type { ListenAddress } from '../config/config.ts'
+import type { ListenAddress } from '../config/listen-address.ts'
 import { errorBody } from '../http/oci-error.ts'
 import type { Tls } from './open-tls.ts'
 

@@ -1,4 +1,4 @@
-import type { ListenAddress } from '../config/config.ts'
+import type { ListenAddress } from '../config/listen-address.ts'
 
 /** HOST:PORT that a node may use for what the gate listens on; undefined where that says nothing about it. */
 export function gateHost(listen: ListenAddress): string | undefined {

@@ -1,4 +1,3 @@
-import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createGate, type Gate } from '../app.ts'
 import type { Config } from '../config/config.ts'
@@ -6,6 +5,7 @@ import { ConfigError, loadConfig } from '../config/load-config.ts'
 import { createLogger, type Logger } from '../observe/logger.ts'
 import { messageOf } from '../trust/trust-error.ts'
 import type { Membership } from '../workers/member.ts'
+import { ownPart } from '../workers/own-part.ts'
 import { demoGuide } from './demo-guide.ts'
 import { EXIT, type Terminal } from './terminal.ts'
 
@@ -17,7 +17,8 @@ export async function serve(configFile: string | undefined, terminal: Terminal, 
   let logger: Logger
   let gate: Gate
   try {
-    config = ownPart(await loadConfig(configFile ?? DEMO_CONFIG), member)
+    config = await loadConfig(configFile ?? DEMO_CONFIG)
+    if (member !== undefined) config = ownPart(config, member)
     logger = createLogger(config.log)
     gate = await createGate(config, logger, member)
   } catch (error) {
@@ -49,19 +50,4 @@ export async function serve(configFile: string | undefined, terminal: Terminal, 
   logger.info('stopping: pulls under way may finish')
   await gate.close()
   return EXIT.ok
-}
-
-/** Of what cannot be had in common: a worker's own files, and its part of the pulls that are let in at once. */
-function ownPart(config: Config, member: Membership | undefined): Config {
-  if (member === undefined) return config
-  const { limits, audit, tuf } = config
-  const own = `worker-${member.number}`
-  return {
-    ...config,
-    limits: { ...limits, pulls: Math.ceil(limits.pulls / member.workers) },
-    ...(audit === undefined
-      ? {}
-      : { audit: { ...audit, file: join(dirname(audit.file), `${own}-${basename(audit.file)}`) } }),
-    ...(tuf === undefined ? {} : { tuf: { ...tuf, cache: join(tuf.cache, own) } }),
-  }
 }

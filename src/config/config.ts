@@ -1,7 +1,8 @@
 import { z } from 'zod'
-import { isScope } from '../reference/scope.ts'
-import { parseRegistryHost, repositoryOf, type RegistryHost } from '../reference/repository.ts'
+import { parseRegistryHost, type RegistryHost } from '../reference/repository.ts'
+import { address } from './listen-address.ts'
 import { bytes, positiveSeconds } from './measures.ts'
+import { registryHost, repositoryText, scope } from './names.ts'
 import { registry, type RegistryConfig } from './registry-config.ts'
 import { shared } from './shared-config.ts'
 
@@ -12,30 +13,6 @@ import { shared } from './shared-config.ts'
 
 const seconds = z.number().min(0).max(86_400)
 
-const address = z.string().transform((text, context) => {
-  const parsed = parseListenAddress(text)
-  if (parsed !== undefined) return parsed
-  context.addIssue({
-    code: 'custom',
-    message: `expected host:port or the path of a unix socket, found ${JSON.stringify(text)}`,
-  })
-  return z.NEVER
-})
-
-export type ListenAddress =
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
-  | { readonly kind: 'unix'; readonly path: string }
-
-const registryHost = z.string().transform((text, context) => {
-  const host = parseRegistryHost(text)
-  if (host !== undefined) return host
-  context.addIssue({
-    code: 'custom',
-    message: `${JSON.stringify(text)} is not a registry's host name (host or host:port)`,
-  })
-  return z.NEVER
-})
-
 const auth = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('none') }),
   /** htpasswd with bcrypt hashes, or lines of `name: SHA-256 of the token in hex`; read anew when it changes. */
@@ -45,20 +22,7 @@ const auth = z.discriminatedUnion('kind', [
 /** A token bucket: `perSecond` requests in the long run, `burst` at once. */
 const rate = z.strictObject({ perSecond: z.number().positive().max(1_000_000), burst: z.number().int().min(1) })
 
-const scope = z.string().refine(isScope, {
-  message: 'expected a host, a repository or the beginning of one, repository:tag or repository@digest, in lower case',
-})
 const mode = z.enum(['enforce', 'audit'])
-
-const repositoryText = z.string().transform((text, context) => {
-  const slash = text.indexOf('/')
-  const host = slash === -1 ? undefined : parseRegistryHost(text.slice(0, slash))
-  const repository = host && repositoryOf(host, text.slice(slash + 1))
-  if (repository !== undefined) return repository
-  const message = `expected host/repository without a tag, found ${JSON.stringify(text)}`
-  context.addIssue({ code: 'custom', message })
-  return z.NEVER
-})
 
 const keyBroker = z.strictObject({
   kind: z.enum(['attestation-agent-2022', 'attestation-agent-2023', 'cdh-grpc', 'cdh', 'offline-fs']),
@@ -271,13 +235,4 @@ function formatPath(path: readonly PropertyKey[]): string {
     return index === 0 ? key : `.${key}`
   })
   return `${steps.join('')}: `
-}
-
-/** `host:port`, `[::1]:port`, or the path of a unix socket (with a slash in it). */
-export function parseListenAddress(text: string): ListenAddress | undefined {
-  if (text.includes('/')) return { kind: 'unix', path: text }
-  const match = /^(?:\[([0-9a-f:]+)\]|([A-Za-z0-9.-]+)):([0-9]{1,5})$/.exec(text)
-  const host = match?.[1] ?? match?.[2]
-  const port = Number(match?.[3])
-  return host !== undefined && port <= 65_535 ? { kind: 'tcp', host, port } : undefined
 }

@@ -48,7 +48,9 @@ export async function joinWorkers(pipe: Pipe): Promise<Membership> {
 
   async function answerPage(id: number, path: string): Promise<void> {
     const failed = { status: 503, contentType: 'text/plain', body: 'this worker does not serve yet\n' }
-    pipe.send({ type: 'page', id, page: page === undefined ? failed : await page(path) })
+    // A page that cannot be made is a worse thing to lose a worker over than not to have it.
+    const made = await page?.(path).catch((error: unknown) => ({ ...failed, status: 500, body: `${String(error)}\n` }))
+    pipe.send({ type: 'page', id, page: made ?? failed })
   }
 
   async function ask(message: (id: number) => FromWorker): Promise<FromPrimary | undefined> {

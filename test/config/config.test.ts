@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { parse } from 'yaml'
-import { parseConfig, parseListenAddress } from '../../src/config/config.ts'
+import { parseConfig } from '../../src/config/config.ts'
 import { loadConfig, withAbsolutePaths } from '../../src/config/load-config.ts'
 
 const base = { policy: 'policy.json', registries: { 'example.org': { layout: 'images' } } }
@@ -122,16 +122,4 @@ t.test('where replicas share, and its files beside the configuration', async t =
     prefix: 'sealgate:',
     timeoutMs: 50,
   })
-})
-
-t.test('addresses to listen on', async t => {
-  const table = [
-    { text: '127.0.0.1:5000', is: { kind: 'tcp', host: '127.0.0.1', port: 5000 } },
-    { text: 'localhost:0', is: { kind: 'tcp', host: 'localhost', port: 0 } },
-    { text: '[::1]:5000', is: { kind: 'tcp', host: '::1', port: 5000 } },
-    { text: '/run/sealgate.sock', is: { kind: 'unix', path: '/run/sealgate.sock' } },
-    { text: '5000', is: undefined },
-    { text: 'a b:5000', is: undefined },
-  ]
-  for (const { text, is } of table) t.same(parseListenAddress(text), is, text)
 })

@@ -75,7 +75,7 @@ t.test('an identity token is exchanged for tokens by POST', async t => {
       request.setEncoding('utf8').on('data', (piece: string) => (body += piece))
       request.on('end', () => {
         forms.push(new URLSearchParams(body))
-        const good = request.method === 'POST' && forms.at(-1)?.get('refresh_token') === 'refresh'
+        const good = request.method === 'POST' && forms.at(-1)?.get('refresh_token') === 'refresh-of-the-reader'
         response.writeHead(good ? 200 : 401, { 'content-type': 'application/json' })
         response.end(good ? JSON.stringify({ access_token: 'granted', expires_in: 300 }) : '{}')
       })
@@ -88,20 +88,30 @@ t.test('an identity token is exchanged for tokens by POST', async t => {
   }
   const file = join(temporaryDirectory(t), 'config.json')
   const { host } = new URL(registry.url)
-  writeFileSync(file, JSON.stringify({ auths: { [host]: { identitytoken: 'refresh' } } }))
+  writeFileSync(file, JSON.stringify({ auths: { [host]: { identitytoken: 'refresh-of-the-reader' } } }))
   const url = await start(t, registry, { dockerConfig: file })
   t.equal((await get(url)).status, 200)
   t.same(Object.fromEntries(forms[0] ?? []), {
     grant_type: 'refresh_token',
     client_id: 'sealgate',
-    refresh_token: 'refresh',
+    refresh_token: 'refresh-of-the-reader',
     service: 'the registry',
     scope: 'repository:test:pull',
   })
   t.ok(
-    registry.requests.every(request => !request.includes('refresh')),
+    registry.requests.every(request => !request.includes('refresh-of-the-reader')),
     'a refresh token is in no URL',
   )
+  const guard = registry.guard
+  registry.guard = (request, response) => {
+    if (request.url !== '/oauth2/token') return guard(request, response)
+    response.writeHead(401, { 'content-type': 'application/json' })
+    response.end(JSON.stringify({ errors: [{ code: 'UNAUTHORIZED', message: 'refresh-of-the-reader is not known' }] }))
+    return true
+  }
+  const echoed = await get(await start(t, registry, { dockerConfig: file }))
+  t.match(echoed, { status: 401, message: /is not known/ })
+  t.notMatch(echoed.message, /refresh-of-the-reader/, 'what it is told back is not told on')
   registry.guard = basicGuard(USER)
   const basic = await get(await start(t, registry, { dockerConfig: file }))
   t.match(basic, { status: 401, message: /an identity token is all that is configured/ })

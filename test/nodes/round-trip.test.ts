@@ -60,3 +60,15 @@ t.test('docker is told only names that it takes', async t => {
   ])
   t.ok(notes.some(note => note.startsWith('  registry.example:5000 cannot be named so')))
 })
+
+t.test('containerd of an unknown version is given what every version reads', async t => {
+  const gate = { host: 'gate.example', tls: true }
+  for (const [clientVersion, version] of [
+    [undefined, 2],
+    ['1.6.20', 2],
+    ['2.2.9', 3],
+  ] as const) {
+    const { files } = clientConfig('containerd', { registries, gate, clientVersion })
+    t.match(parse(files[0]?.content ?? ''), { version }, String(clientVersion))
+  }
+})

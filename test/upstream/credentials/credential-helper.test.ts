@@ -1,4 +1,4 @@
-import { chmodSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { askCredentialHelper } from '../../../src/upstream/credentials/credential-helper.ts'
@@ -58,6 +58,23 @@ t.test('a helper that fails is a failure, and its output stays with it', async t
   await t.rejects(missing, { code: 'CREDENTIALS_UNREADABLE', message: /is not in PATH/ })
 })
 
+t.test('what a helper has started ends with it', async t => {
+  const file = join(directory, 'pid')
+  writeHelper('parent', `sleep 300 >/dev/null & echo $! >${file}; yes s3cret`)
+  await t.rejects(askCredentialHelper('parent', 'a.example'), { message: /more than credentials take/ })
+  const pid = Number(readFileSync(file, 'utf8'))
+  const isThere = (): boolean => {
+    // A process that has ended and was waited for by nobody yet is still in the table, as a zombie.
+    try {
+      return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+    } catch {
+      return false
+    }
+  }
+  for (let tries = 0; tries < 50 && isThere(); tries += 1) await new Promise(resolve => setTimeout(resolve, 20))
+  t.notOk(isThere())
+})
+
 t.test('a helper is asked once for many, and the file is read each time', async t => {
   const log = join(directory, 'log')
   writeFileSync(log, '')
@@ -68,7 +85,6 @@ t.test('a helper is asked once for many, and the file is read each time', async 
     if (!parsed.ok) throw new Error('unexpected')
     return parsed.config
   }).forHost('a.example')
-  const { readFileSync } = await import('node:fs')
   await Promise.all([credentials('one'), credentials('two'), credentials('three')])
   t.same(await credentials('four'), { kind: 'password', username: 'u', password: 's' })
   t.equal(readFileSync(log, 'utf8'), 'x\n')

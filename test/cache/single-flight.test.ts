@@ -1,0 +1,35 @@
+import t from 'tap'
+import { SingleFlight } from '../../src/cache/single-flight.ts'
+
+t.test('those who ask for the same thing wait for the same work', async t => {
+  const flights = new SingleFlight<number>()
+  let done = 0
+  const work = async (): Promise<number> => (done += 1)
+  t.same(await Promise.all([flights.run('a', work), flights.run('a', work), flights.run('b', work)]), [1, 1, 2])
+  t.equal(await flights.run('a', work), 3, 'and what is over is done anew')
+  t.equal(flights.size, 0)
+})
+
+t.test('what was forgotten is joined by nobody, knows it, and takes nobody’s place away when it ends', async t => {
+  const flights = new SingleFlight<string>()
+  const gates = { first: Promise.withResolvers<void>(), second: Promise.withResolvers<void>() }
+  const current: boolean[] = []
+  const run = (name: 'first' | 'second'): Promise<string> =>
+    flights.run('a', async isCurrent => {
+      await gates[name].promise
+      current.push(isCurrent())
+      return name
+    })
+  const first = run('first')
+  flights.forget(key => key === 'b')
+  const joined = run('second')
+  flights.forget(key => key === 'a')
+  const second = run('second')
+  gates.first.resolve()
+  t.same([await first, await joined], ['first', 'first'], 'who had joined before gets it still')
+  const third = flights.run('a', async () => 'third')
+  gates.second.resolve()
+  t.same([await second, await third], ['second', 'second'], 'the end of the forgotten one is not the other’s')
+  t.same(current, [false, true])
+  t.equal(flights.size, 0)
+})
