@@ -1,17 +1,17 @@
 import type { FastifyInstance } from 'fastify'
-import { LRUCache } from 'lru-cache'
 import type { Config } from './config/config.ts'
 import { adminRoutes } from './http/admin-routes.ts'
-import { AdmittedBlobs } from './http/admitted-blobs.ts'
 import { HashThread } from './http/blob/hash-thread.ts'
 import { UploadTokens } from './http/push/upload-token.ts'
-import { registryRoutes } from './http/registry-routes.ts'
+import { registryRoutes, type RegistryGate } from './http/registry-routes.ts'
 import { Slots } from './http/slots.ts'
 import { Explanations } from './observe/decision-log.ts'
 import type { Logger } from './observe/logger.ts'
 import type { Metrics } from './observe/metrics.ts'
 import { openFront } from './assembly/open-front.ts'
-import { tracedParts } from './assembly/traced-parts.ts'
+import type { Compartment } from './assembly/open-compartment.ts'
+import { openViewers } from './assembly/open-viewers.ts'
+import { tracedParts, type TracedParts } from './assembly/traced-parts.ts'
 import { openObservers } from './assembly/open-observers.ts'
 import type { OpenedShared } from './assembly/open-shared.ts'
 import { pushersOf } from './assembly/pushers-of.ts'
@@ -32,7 +32,6 @@ export type Gate = {
   readonly close: () => Promise<void>
 }
 
-const MAX_OPAQUE_BLOBS = 20_000
 const LIST_MS = 30_000
 const MS = 1000
 
@@ -48,7 +47,7 @@ export async function createGate(config: Config, logger: Logger, member?: Member
     staleMaterials: () => engine.snapshots.status().stale.length,
   })
   const shared = await openSharedIfAny(config, logger, observers.metrics, member)
-  const engine = await createEngine(config, logger, observers.engine, shared?.memory)
+  const engine = await createEngine(config, logger, observers.engine, shared)
   const pushers = pushersOf(config.registries)
   const explanations = new Explanations()
   const hashThread = new HashThread()
@@ -58,6 +57,41 @@ export async function createGate(config: Config, logger: Logger, member?: Member
   // An upload may take its time: those who push are held to `stallSeconds` between two pieces instead.
   const requestMs = pushers.size > 0 ? 0 : REQUEST_MS
   const registry = createServer({ shutdownSeconds: config.shutdownSeconds, tls, requestMs })
+  const ofAll: Omit<RegistryGate, keyof TracedParts | Exclude<keyof Compartment, 'forget'>> = {
+    verdictMs: config.limits.verdictSeconds * MS,
+    headOnRefusal: config.headOnRefusal,
+    pushers,
+    forget(repository, reference) {
+      engine.forget(repository, reference)
+      viewers?.forget(repository, reference)
+    },
+    uploadTokens: new UploadTokens(member?.uploadKey),
+    onPush(pushed) {
+      observers.metrics.push(pushed.step)
+      logger.info(pushed, 'push passed on')
+    },
+    slots,
+    enforce: observers.enforce,
+    blobs: config.blobs,
+    explanations,
+    explainUrl: config.explainUrl ?? `http://${formatAddress(config.admin)}`,
+    listMs: LIST_MS,
+    onDecision: observers.onDecision,
+    onBlobSent: bytes => observers.metrics.blobBytes(bytes),
+    onBlobStopped(reason, error, what) {
+      observers.metrics.blobStopped(reason)
+      logger.warn({ err: error, blob: what, reason }, 'blob stopped')
+    },
+    hashThread,
+    stallMs: config.limits.stallSeconds * MS,
+    onInternalError,
+  }
+  const tracedGate = (compartment: Compartment): RegistryGate => {
+    const { upstreams, manifests, admittedBlobs, opaqueBlobs } = compartment
+    const traced = tracedParts(compartment, engine.snapshots, observers.tracing)
+    return { ...ofAll, ...traced, upstreams, manifests, admittedBlobs, opaqueBlobs }
+  }
+  const viewers = openViewers(config, engine, tracedGate)
   await registry.register(registryRoutes, {
     names: {
       registries: new Set(config.registries.keys()),
@@ -66,37 +100,8 @@ export async function createGate(config: Config, logger: Logger, member?: Member
     },
     front,
     onInternalError,
-    gate: {
-      ...tracedParts(engine, observers.tracing),
-      upstreams: engine.upstreams,
-      manifests: engine.manifests,
-      verdictMs: config.limits.verdictSeconds * MS,
-      headOnRefusal: config.headOnRefusal,
-      pushers,
-      forgetRefusals: engine.forgetRefusals,
-      uploadTokens: new UploadTokens(member?.uploadKey),
-      onPush(pushed) {
-        observers.metrics.push(pushed.step)
-        logger.info(pushed, 'push passed on')
-      },
-      slots,
-      enforce: observers.enforce,
-      blobs: config.blobs,
-      admittedBlobs: new AdmittedBlobs(),
-      opaqueBlobs: new LRUCache<string, true>({ max: MAX_OPAQUE_BLOBS }),
-      explanations,
-      explainUrl: config.explainUrl ?? `http://${formatAddress(config.admin)}`,
-      listMs: LIST_MS,
-      onDecision: observers.onDecision,
-      onBlobSent: bytes => observers.metrics.blobBytes(bytes),
-      onBlobStopped(reason, error, what) {
-        observers.metrics.blobStopped(reason)
-        logger.warn({ err: error, blob: what, reason }, 'blob stopped')
-      },
-      hashThread,
-      stallMs: config.limits.stallSeconds * MS,
-      onInternalError,
-    },
+    gate: tracedGate(engine),
+    viewers,
   })
   const admin = createAdminServer(config.shutdownSeconds)
   await admin.register(adminRoutes, {
@@ -127,6 +132,7 @@ export async function createGate(config: Config, logger: Logger, member?: Member
       front.close()
       tls?.close()
       shared?.close()
+      await viewers?.close()
       await engine.close()
       await hashThread.close()
       await observers.close()

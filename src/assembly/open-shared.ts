@@ -7,14 +7,14 @@ import type { Metrics } from '../observe/metrics.ts'
 import { deriveKeys, ENTRY_VERSION, MIN_SECRET_BYTES } from '../shared/entry.ts'
 import type { RedisPlace } from '../shared/dial-redis.ts'
 import { RedisConnection, type RedisStatus } from '../shared/redis-connection.ts'
-import { createSharedEntries } from '../shared/shared-entries.ts'
+import { createSharedEntries, type SharedEntriesOptions } from '../shared/shared-entries.ts'
 import type { SharedEvent } from '../shared/shared-event.ts'
 import type { SharedMemory } from '../verdict/shared-memory.ts'
+import type { SharedMemories } from './create-engine.ts'
 import type { Membership } from '../workers/member.ts'
 import { programVersion } from './program-version.ts'
 
-export type OpenedShared = {
-  readonly memory: SharedMemory
+export type OpenedShared = SharedMemories & {
   readonly status: () => RedisStatus
   /** Resolves when the first connection is there or could not be had; it is looked for further in the background. */
   readonly start: () => Promise<void>
@@ -47,11 +47,18 @@ export async function openShared(
   })
   const context = await contextOf(config)
   return {
-    memory: createSharedEntries({ connection, keys, context, prefix, timeoutMs, onEvent }),
+    ...memories({ connection, keys, context, prefix, timeoutMs, onEvent }),
     status: () => connection.status,
     start: () => connection.start(),
     close: () => connection.close(),
   }
+}
+
+/** The name is part of what entries rest on, so that what is told under one is seen under no other. */
+function memories(options: SharedEntriesOptions): SharedMemories {
+  const apart = (name: string): SharedMemory =>
+    createSharedEntries({ ...options, context: [...options.context, `apart ${name}`] })
+  return { memory: createSharedEntries(options), apart }
 }
 
 /** Beyond the snapshot, all that an entry rests on. */
@@ -82,7 +89,7 @@ export async function openWorkersShared(
   const keys = deriveKeys(secret)
   const context = await contextOf(config)
   return {
-    memory: createSharedEntries({ connection, keys, context, prefix: '', timeoutMs: WORKERS_MS, onEvent }),
+    ...memories({ connection, keys, context, prefix: '', timeoutMs: WORKERS_MS, onEvent }),
     status: () => ({ status: 'up', since }),
     start: async () => onEvent({ type: 'up' }),
     close: () => undefined,

@@ -28,7 +28,9 @@ type RegistryPlace = Omit<Extract<UpstreamPlace, { kind: 'registry' }>, 'kind'>
 
 async function registryPlace(registry: UrlRegistryConfig, context: EndpointContext): Promise<RegistryPlace> {
   const { maxManifestBytes, push } = registry
-  const options = { ...(await endpointOptions(registry, context)), maxManifestBytes, push }
+  // A client's own login is added to each client's view of it; nobody else's is ever shown to it.
+  const own = registry.credentials === 'client' ? { ...context, docker: undefined } : context
+  const options = { ...(await endpointOptions(registry, own)), maxManifestBytes, push }
   const mirrors = []
   for (const [index, mirror] of registry.mirrors.entries()) {
     const setting = `${context.setting}.mirrors[${index}]`

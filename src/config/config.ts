@@ -146,6 +146,8 @@ const configSchema = z.strictObject({
       stallSeconds: positiveSeconds.default(120),
       /** Manifest requests under way at once; beyond, the answer is 503. */
       pulls: z.number().int().min(1).default(4000),
+      /** Logins of clients, where registries are asked with those, that are remembered at once; some MiB each at most. */
+      viewers: z.number().int().min(1).max(10_000).default(100),
     })
     .prefault({}),
   /** How long pulls under way may take to finish after SIGTERM. */
@@ -204,6 +206,10 @@ export function parseConfig(value: unknown): ParsedConfig {
   const problems: string[] = []
   const namesUsers = result.data.auth.kind !== 'none' || result.data.tls?.clientCa !== undefined
   for (const [host, place] of registries) {
+    if ('url' in place && place.credentials === 'client' && result.data.auth.kind !== 'none') {
+      const why = 'a client has one login to send, and "auth" takes it for the gate\'s own'
+      problems.push(`registries["${host}"].credentials: ${why}`)
+    }
     if ('pushers' in place && place.pushers !== undefined && !namesUsers) {
       problems.push(`registries["${host}"].pushers: users have no names here: set "auth" or "tls.clientCa"`)
     }
@@ -217,6 +223,17 @@ export function parseConfig(value: unknown): ParsedConfig {
     if (!registries.has(rule.repository.host)) {
       problems.push(`${path}.repository: ${rule.repository.host} is not among the registries`)
     }
+    const kept = registries.get(rule.repository.host)
+    if (
+      kept !== undefined &&
+      'url' in kept &&
+      kept.credentials === 'client' &&
+      !isOf(rule.repository.host, rule.scope)
+    ) {
+      problems.push(
+        `${path}.repository: ${rule.repository.host} has "credentials: client", and a login is for one registry`,
+      )
+    }
     if (scopes.has(rule.scope)) problems.push(`${path}.scope: ${rule.scope} is there already`)
     scopes.add(rule.scope)
   }
@@ -224,6 +241,10 @@ export function parseConfig(value: unknown): ParsedConfig {
     if (!registries.has(host)) problems.push(`hostNames["${name}"]: ${host} is not among the registries`)
   }
   return problems.length > 0 ? { ok: false, problems } : { ok: true, config: result.data }
+}
+
+function isOf(host: RegistryHost, text: string): boolean {
+  return text === host || text.startsWith(`${host}/`)
 }
 
 function formatPath(path: readonly PropertyKey[]): string {

@@ -105,6 +105,8 @@ const urlRegistry = z
   .strictObject({
     ...endpoint,
     mirrors: z.array(mirror).max(8).default([]),
+    /** client: asked with the user and password of whoever asks us, and nothing of it is shared with those who have others. */
+    credentials: z.enum(['configured', 'client']).default('configured'),
     maxManifestBytes: bytes.max(4 * 1024 * 1024).default(4 * 1024 * 1024),
     /** passthrough: pushes and deletions go on to the registry; deny: 405. */
     push: z.enum(['deny', 'passthrough']).default('deny'),
@@ -112,6 +114,15 @@ const urlRegistry = z
     pushers: z.array(z.string().min(1).max(256)).min(1).optional(),
   })
   .superRefine(checkEndpoint)
+  .superRefine(({ credentials, username, mirrors, pushers }, context) => {
+    if (credentials !== 'client') return
+    const report = (key: string, message: string): void => context.addIssue({ code: 'custom', message, path: [key] })
+    if (username !== undefined) report('username', 'has no use beside "credentials: client"')
+    if (mirrors.length > 0)
+      report('mirrors', 'do not go with "credentials: client": who may see what is the registry\'s to say')
+    if (pushers !== undefined)
+      report('pushers', 'do not go with "credentials: client": who may push is the registry\'s to say')
+  })
   .refine(registry => registry.pushers === undefined || registry.push === 'passthrough', {
     message: 'is about "push: passthrough", which is not set',
     path: ['pushers'],

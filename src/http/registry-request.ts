@@ -10,7 +10,8 @@ import {
 
 /** What a request to /v2 asks for, parsed once from the raw request target. Everything later is rebuilt from this. */
 export type RegistryRequest =
-  | { readonly kind: 'base' }
+  /** The registry that this address of the gate stands for; undefined: any of them. */
+  | { readonly kind: 'base'; readonly host: RegistryHost | undefined }
   | { readonly kind: 'manifest'; readonly target: Target; readonly reference: Tag | Digest }
   | { readonly kind: 'blob'; readonly target: Target; readonly digest: Digest }
   | {
@@ -37,7 +38,13 @@ export type RegistryRequest =
   | { readonly kind: 'problem'; readonly problem: RequestProblem }
 
 /** The repository that is meant, and how the client wrote it (links in answers must be written the same way). */
-export type Target = { readonly repository: Repository; readonly nameAsAsked: string; readonly ns: string | undefined }
+export type Target = {
+  readonly repository: Repository
+  readonly nameAsAsked: string
+  readonly ns: string | undefined
+  /** By what the client said which registry. */
+  readonly named: 'host-name' | 'ns' | 'path' | 'default'
+}
 
 export type RequestProblem = {
   readonly code:
@@ -75,7 +82,9 @@ const UPLOAD = /^\/v2\/([a-zA-Z0-9][a-zA-Z0-9._:/-]*)\/blobs\/uploads\/?([A-Za-z
 export function parseRegistryRequest(rawTarget: string, hostHeader: string | undefined, names: Names): RegistryRequest {
   const mark = rawTarget.indexOf('?')
   const path = mark === -1 ? rawTarget : rawTarget.slice(0, mark)
-  if (path === '/v2/' || path === '/v2') return { kind: 'base' }
+  if (path === '/v2/' || path === '/v2') {
+    return { kind: 'base', host: hostMeant(new URLSearchParams(rawTarget.slice(path.length)), hostHeader, names) }
+  }
   const upload = UPLOAD.exec(path)
   const match = upload === null ? PATH.exec(path) : null
   const [, name, kind, encodedLast] = match ?? (upload && [path, upload[1], 'uploads', upload[2]]) ?? []
@@ -165,17 +174,21 @@ function resolveName(
 
   let host: RegistryHost | undefined
   let path = name
-  const ownName = names.hostNames.get((hostHeader ?? '').toLowerCase().replace(/:[0-9]+$/, ''))
+  let named: Target['named']
+  const ownName = ownNameOf(hostHeader, names)
   if (ns !== undefined) {
     host = parseRegistryHost(ns)
     if (host === undefined) return problem('NAME_INVALID', `ns=${quote(ns)} is not a registry host`)
     if (!names.registries.has(host)) return unknownHost(ns)
+    named = 'ns'
   } else if (ownName !== undefined) {
     host = ownName
+    named = 'host-name'
   } else {
     const firstHost = parseRegistryHost(first)
     if (firstHost !== undefined && names.registries.has(firstHost)) {
       host = firstHost
+      named = 'path'
       path = name.slice(slash + 1)
     } else if (/[.:]/.test(first) || first === 'localhost') {
       // Docker's rule for what is a host: nobody who writes quay.io/x means a repository of the default registry.
@@ -184,6 +197,7 @@ function resolveName(
         : unknownHost(first)
     } else {
       host = names.defaultRegistry
+      named = 'default'
       if (host === undefined) {
         return problem('UNKNOWN_HOST', `${quote(name)} names no registry, and this gate has no default registry`)
       }
@@ -191,7 +205,20 @@ function resolveName(
   }
   const repository = repositoryOf(host, path)
   if (repository === undefined) return problem('NAME_INVALID', `${quote(path)} is not a repository name`)
-  return { repository, nameAsAsked: name, ns }
+  return { repository, nameAsAsked: name, ns, named }
+}
+
+function ownNameOf(hostHeader: string | undefined, { hostNames }: Names): RegistryHost | undefined {
+  return hostNames.get((hostHeader ?? '').toLowerCase().replace(/:[0-9]+$/, ''))
+}
+
+/** What GET /v2/ is about, which names nothing: the address may say it, or there is only one. */
+function hostMeant(query: URLSearchParams, hostHeader: string | undefined, names: Names): RegistryHost | undefined {
+  const [ns, second] = query.getAll('ns')
+  const byNs = ns === undefined || second !== undefined ? undefined : parseRegistryHost(ns)
+  if (byNs !== undefined && names.registries.has(byNs)) return byNs
+  const [only, another] = names.registries
+  return ownNameOf(hostHeader, names) ?? names.defaultRegistry ?? (another === undefined ? only : undefined)
 }
 
 function unknownHost(text: string): Extract<RegistryRequest, { kind: 'problem' }> {

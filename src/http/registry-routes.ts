@@ -9,11 +9,19 @@ import { answerReferrers, answerTags, type ListDependencies } from './pull-lists
 import { answerManifest, type ManifestDependencies } from './answer-manifest.ts'
 import { parseRegistryRequest, type Names, type RegistryRequest, type RequestProblem } from './registry-request.ts'
 import { sendError } from './send-error.ts'
+import { gateFor, loginAnswer } from './viewers/gate-for.ts'
+import type { Viewers } from './viewers/viewers.ts'
+
+/** What the stations need. */
+export type RegistryGate = ManifestDependencies & BlobDependencies & ListDependencies & PushDependencies
 
 export type RegistryRoutesOptions = {
   readonly names: Names
   readonly front: Front
-  readonly gate: ManifestDependencies & BlobDependencies & ListDependencies & PushDependencies
+  /** For all registries that the gate itself has the credentials for, and for those who come without any. */
+  readonly gate: RegistryGate
+  /** undefined where no registry is asked with the client's own credentials. */
+  readonly viewers: Viewers<RegistryGate> | undefined
   /** Told of failures that are nobody's fault but ours. */
   readonly onInternalError: (error: unknown, what: string) => void
 }
@@ -23,8 +31,9 @@ export type RegistryRoutesOptions = {
  * is one route, so that no router's idea of a path comes before ours.
  */
 export async function registryRoutes(app: FastifyInstance, options: RegistryRoutesOptions): Promise<void> {
-  const { names, front, gate } = options
+  const { names, front, gate: common, viewers } = options
   app.decorateRequest('user', undefined)
+  app.decorateRequest('loginFor', undefined)
 
   app.addHook('onRequest', async (request, reply) => {
     reply.header('docker-distribution-api-version', 'registry/2.0')
@@ -38,7 +47,7 @@ export async function registryRoutes(app: FastifyInstance, options: RegistryRout
     const turnedAway = await admit(request, reply, front)
     if (turnedAway !== undefined) return turnedAway
     // Before any body is read: where nothing can be pushed, what changes something upstream is refused whatever it carries.
-    if (isChange(request.method) && gate.pushers.size === 0) {
+    if (isChange(request.method) && common.pushers.size === 0) {
       return sendError(reply.header('allow', 'GET, HEAD'), READ_ONLY)
     }
   })
@@ -66,12 +75,20 @@ export async function registryRoutes(app: FastifyInstance, options: RegistryRout
     if (isChange(request.method) && !isPushable(parsed)) {
       return sendError(reply.header('allow', 'GET, HEAD').header('connection', 'close'), NO_SUCH_METHOD)
     }
+    if (parsed.kind === 'problem') return sendError(reply, problemAnswer(parsed.problem))
+    if (parsed.kind === 'base') {
+      const refusal = await loginAnswer(parsed.host, request, common, viewers)
+      return refusal === undefined
+        ? reply.header('content-type', 'application/json').send('{}')
+        : sendError(reply, refusal)
+    }
+    const found = gateFor(parsed.target, request, common, viewers)
+    if (!found.ok) return sendError(reply, found.answer)
+    const { gate } = found
     switch (parsed.kind) {
       case 'uploads':
       case 'upload':
         return answerPush(parsed, request, reply, gate)
-      case 'base':
-        return reply.header('content-type', 'application/json').send('{}')
       case 'manifest':
         if (isChange(request.method)) return answerPush(parsed, request, reply, gate)
         return answerManifest(parsed, request, reply, gate)
@@ -82,8 +99,6 @@ export async function registryRoutes(app: FastifyInstance, options: RegistryRout
         return answerTags(parsed, reply, gate)
       case 'referrers':
         return answerReferrers(parsed, reply, gate)
-      case 'problem':
-        return sendError(reply, problemAnswer(parsed.problem))
     }
   }
 }

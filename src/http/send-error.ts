@@ -8,6 +8,11 @@ import { errorBody, reasonPhrase, type ErrorAnswer } from './oci-error.ts'
 export function sendError(reply: FastifyReply, answer: ErrorAnswer): FastifyReply {
   const body = Buffer.from(errorBody(answer))
   if (answer.headers !== undefined) reply.headers(answer.headers)
+  const { loginFor } = reply.request
+  // Basic, for it is what clients have; the registry's own way of asking is between it and us.
+  if (answer.status === 401 && loginFor !== undefined) {
+    reply.header('www-authenticate', `Basic realm="${loginFor}"`)
+  }
   reply.raw.statusMessage = reasonPhrase(answer)
   return reply.code(answer.status).header('content-type', 'application/json').send(body)
 }

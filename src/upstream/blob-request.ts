@@ -30,7 +30,7 @@ export async function openBlobAt(
   const { method, range, signal } = options
   const headers = { accept: '*/*', 'accept-encoding': 'identity', ...(range === undefined ? {} : { range }) }
   const { upstream } = route.hosts
-  let answer = await route.client.send(route.path, { method, url, headers, signal })
+  let answer = await route.client.send({ path: route.path, actions: 'pull' }, { method, url, headers, signal })
   let at = url
   let isHome = true
   for (let hops = 0; REDIRECTS.has(answer.status); hops += 1) {
@@ -39,7 +39,9 @@ export async function openBlobAt(
     at = nextHop(answer, at, route.hosts)
     const request = { method, url: at, headers, signal }
     isHome &&= at.origin === upstream.origin
-    answer = isHome ? await route.client.send(route.path, request) : await route.dial.send(request)
+    answer = isHome
+      ? await route.client.send({ path: route.path, actions: 'pull' }, request)
+      : await route.dial.send(request)
   }
   if (answer.status >= 400 && answer.status !== 404 && !(answer.status === 416 && range !== undefined)) {
     throw isHome

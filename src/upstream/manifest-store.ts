@@ -16,6 +16,8 @@ export type ManifestStoreOptions = {
   ) => Promise<{ readonly bytes: Uint8Array; readonly contentType: string | undefined } | undefined>
   /** Bytes of manifests kept. */
   readonly maxBytes: number
+  /** Tags whose digest is remembered. */
+  readonly maxTags: number
   /** Milliseconds a tag is believed to point where it did; 0: always ask. */
   readonly tagMs: number
   /** Milliseconds a digest's bytes are kept though the upstream may have deleted them. */
@@ -27,7 +29,6 @@ export type ManifestStoreOptions = {
 /** What an entry and each of its descriptors cost beside the bytes, measured with 20,000 small images. */
 const ENTRY_OVERHEAD = 1200
 const DESCRIPTOR_OVERHEAD = 350
-const MAX_TAGS = 20_000
 
 /**
  * The manifests of all upstreams, fetched once and parsed once. A tag's freshness is short and its content is looked up
@@ -47,7 +48,7 @@ export class ManifestStore {
       sizeCalculation: costOf,
       ttl: options.digestMs,
     })
-    this.#tags = new LRUCache({ max: MAX_TAGS, ttl: options.tagMs })
+    this.#tags = new LRUCache({ max: options.maxTags, ttl: options.tagMs })
   }
 
   /** The manifest, if it is here and fresh. */

@@ -24,7 +24,7 @@ export function measuredUpstream(upstream: Upstream, host: string, observe: Obse
       throw error
     }
   }
-  const { push, hasReferrersApi } = upstream
+  const { push, hasReferrersApi, login, seenBy } = upstream
   return {
     manifest: (...args) => measure('manifest', upstream.manifest(...args)),
     blob: (...args) => measure('blob', upstream.blob(...args)),
@@ -36,6 +36,8 @@ export function measuredUpstream(upstream: Upstream, host: string, observe: Obse
     }),
     signatureList: (...args) => measure('signatureList', upstream.signatureList(...args)),
     push: push && (request => measure('push', push(request))),
+    ...(login && { login: signal => measure('login', login(signal)) }),
+    ...(seenBy && { seenBy: credentials => measuredUpstream(seenBy(credentials), host, observe) }),
     close: () => upstream.close(),
   }
 }

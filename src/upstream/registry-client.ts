@@ -4,7 +4,7 @@ import { parseChallenge, type Challenge } from './challenge.ts'
 import { basicAuthorization, secretsOf, type Credentials, type FindCredentials } from './credentials/credentials.ts'
 import type { Dial, DialAnswer, DialRequest } from './dial.ts'
 import { formatComplaints } from './error-list.ts'
-import { TokenClient, type Access } from './token-client.ts'
+import { pathOf, TokenClient, type Access } from './token-client.ts'
 import { statusError } from './status-error.ts'
 import { UpstreamError } from './upstream-error.ts'
 
@@ -39,22 +39,22 @@ export class RegistryClient {
    * Sends a request to the registry itself. A 401 is answered once, unless the request carries a stream, which is gone by
    * then: such a request is only sent when it is known what the registry wants.
    *
-   * @param access a repository's path, as the upstream calls it, to pull; or more than that
+   * @param access what the request is about to do
    * @throws UpstreamError
    */
-  async send(access: string | Access, request: DialRequest): Promise<DialAnswer> {
-    const wanted: Access = typeof access === 'string' ? { path: access, actions: 'pull' } : access
+  async send(access: Access, request: DialRequest): Promise<DialAnswer> {
+    const path = pathOf(access)
     const isStream = request.body !== undefined && !(request.body instanceof Uint8Array)
     if (isStream) await this.#probe(request.signal)
-    const known = await this.#known(wanted)
-    const first = await this.#options.dial.send(this.#authorized(request, wanted.path, known))
+    const known = await this.#known(access)
+    const first = await this.#options.dial.send(this.#authorized(request, path, known))
     if (first.status !== 401) return first
-    if (isStream) throw await this.#unauthorized(first, request, wanted.path, known)
+    if (isStream) throw await this.#unauthorized(first, request, path, known)
     first.body.destroy()
     const challenge = parseChallenge(first.header('www-authenticate'))
-    const fresh = await this.#authorize(challenge, wanted, known)
-    const second = await this.#options.dial.send(this.#authorized(request, wanted.path, fresh))
-    if (second.status === 401) throw await this.#unauthorized(second, request, wanted.path, fresh)
+    const fresh = await this.#authorize(challenge, access, known)
+    const second = await this.#options.dial.send(this.#authorized(request, path, fresh))
+    if (second.status === 401) throw await this.#unauthorized(second, request, path, fresh)
     this.#challenge = challenge
     return second
   }
@@ -105,7 +105,7 @@ export class RegistryClient {
       case 'bearer':
         return this.#authorize(challenge, access, undefined)
       case 'basic':
-        return this.#basic.get(access.path) ?? this.#authorize(challenge, access, undefined)
+        return this.#basic.get(pathOf(access)) ?? this.#authorize(challenge, access, undefined)
       case undefined:
         return undefined
     }
@@ -117,13 +117,13 @@ export class RegistryClient {
       case 'bearer':
         return `Bearer ${await this.#tokens.token(challenge, access, refused?.replace(/^Bearer /, ''))}`
       case 'basic': {
-        const found = await this.#credentials(access.path)
+        const found = await this.#credentials(pathOf(access))
         if (found?.kind !== 'password') {
           const given = found === undefined ? 'none is configured' : 'an identity token is all that is configured'
           throw new UpstreamError('UNAUTHORIZED', `${hosts.upstream.host} wants a user and password, and ${given}`)
         }
         const basic = basicAuthorization(found)
-        this.#basic.set(access.path, basic)
+        this.#basic.set(pathOf(access), basic)
         return basic
       }
       case undefined:

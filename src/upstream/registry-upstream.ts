@@ -11,6 +11,7 @@ import {
   openDial,
   dialError,
   type ClientCertificate,
+  type Dial,
   type DialAnswer,
   type DialTimeouts,
   type DialTrust,
@@ -61,7 +62,18 @@ export function openRegistryUpstream(options: RegistryUpstreamOptions): Upstream
     clientCertificate: options.clientCertificate,
     timeouts: options.timeouts,
   })
-  const client = new RegistryClient({ dial, hosts, credentials: options.credentials })
+  return {
+    ...askedWith(options.credentials, { options, hosts, dial }),
+    seenBy: credentials => askedWith(credentials, { options, hosts, dial }),
+    close: () => dial.close(),
+  }
+}
+
+type Connected = { readonly options: RegistryUpstreamOptions; readonly hosts: AllowedHosts; readonly dial: Dial }
+
+/** What was granted to these credentials is in the client made here, and is nobody else's. */
+function askedWith(credentials: FindCredentials, { options, hosts, dial }: Connected): Upstream {
+  const client = new RegistryClient({ dial, hosts, credentials })
   const { host } = options.url
 
   const pathOf = ({ path }: Repository): string => (options.prefix === undefined ? path : `${options.prefix}/${path}`)
@@ -70,7 +82,7 @@ export function openRegistryUpstream(options: RegistryUpstreamOptions): Upstream
 
   async function get(repository: Repository, url: URL, accept: string, signal: AbortSignal): Promise<DialAnswer> {
     const headers = { accept, 'accept-encoding': 'identity' }
-    return client.send(pathOf(repository), { method: 'GET', url, headers, signal })
+    return client.send({ path: pathOf(repository), actions: 'pull' }, { method: 'GET', url, headers, signal })
   }
 
   /** A whole answer; undefined where there is no such thing. */
@@ -156,6 +168,13 @@ export function openRegistryUpstream(options: RegistryUpstreamOptions): Upstream
     return { tags: page, next: hasMore ? { last: end } : undefined }
   }
 
+  async function login(signal: AbortSignal): Promise<void> {
+    const url = new URL('/v2/', options.url)
+    const answer = await client.send('login', { method: 'GET', url, headers: {}, signal })
+    if (answer.status !== 200) throw await client.refusal('', answer, 'a login')
+    answer.body.destroy()
+  }
+
   const referrers = new ReferrersClient({
     host,
     list: async (repository, url, accept, signal) => {
@@ -187,7 +206,8 @@ export function openRegistryUpstream(options: RegistryUpstreamOptions): Upstream
     hasReferrersApi: (repository, subject, signal) => referrers.hasApi(repository, subject, signal),
     signatureList: (repository, digest, signal) => extension.find(repository, digest, signal),
     push: options.push === 'passthrough' ? openPush({ client, origin: options.url, pathOf }) : undefined,
-    close: () => dial.close(),
+    login,
+    close: async () => undefined,
   }
 }
 

@@ -9,8 +9,13 @@ import { formatComplaints } from './error-list.ts'
 import { statusError } from './status-error.ts'
 import { UpstreamError } from './upstream-error.ts'
 
-/** What a request is about to do: all that its token may be good for. Paths as the upstream calls them. */
-export type Access = {
+/**
+ * What a request is about to do: all that its token may be good for. Paths as the upstream calls them; `login`: to be let in,
+ * and nothing more.
+ */
+export type Access = RepositoryAccess | 'login'
+
+export type RepositoryAccess = {
   readonly path: string
   readonly actions: 'pull' | 'pull,push' | 'delete'
   /** The repository that a blob is mounted from. */
@@ -54,7 +59,7 @@ export class TokenClient {
     const url = this.#tokenUrl(challenge, access)
     const known = this.#tokens.get(url.href)
     if (known !== undefined && known !== stale) return known
-    return this.#flights.run(url.href, () => this.#fetch(url, access.path))
+    return this.#flights.run(url.href, () => this.#fetch(url, pathOf(access)))
   }
 
   #tokenUrl({ realm, service }: Extract<Challenge, { scheme: 'bearer' }>, access: Access): URL {
@@ -69,8 +74,10 @@ export class TokenClient {
     }
     if (service !== undefined) url.searchParams.set('service', service)
     // Set and not added: a scope in the realm itself would be the challenger's wish.
-    url.searchParams.set('scope', scopeOf(access.path, access.actions))
-    if (access.mountFrom !== undefined) url.searchParams.append('scope', scopeOf(access.mountFrom, 'pull'))
+    if (access === 'login') url.searchParams.delete('scope')
+    else url.searchParams.set('scope', scopeOf(access.path, access.actions))
+    if (access !== 'login' && access.mountFrom !== undefined)
+      url.searchParams.append('scope', scopeOf(access.mountFrom, 'pull'))
     url.hash = ''
     return url
   }
@@ -118,7 +125,12 @@ function tokenRequest(url: URL, credentials: Credentials | undefined): Omit<Dial
   }
 }
 
-function scopeOf(path: string, actions: Access['actions']): string {
+/** Of a repository, as the upstream calls it; empty, as none can be, where none is meant. */
+export function pathOf(access: Access): string {
+  return access === 'login' ? '' : access.path
+}
+
+function scopeOf(path: string, actions: RepositoryAccess['actions']): string {
   return `repository:${path}:${actions}`
 }
 

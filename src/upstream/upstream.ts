@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import type { Descriptor } from '../manifest/descriptor.ts'
 import type { Digest } from '../reference/digest.ts'
 import type { Repository, Tag } from '../reference/repository.ts'
+import type { FindCredentials } from './credentials/credentials.ts'
 import type { Push } from './push-client.ts'
 
 /**
@@ -44,6 +45,16 @@ export type Upstream = {
   ) => Promise<Uint8Array | undefined>
   /** undefined where nothing may be pushed: by default, and always into a layout. */
   readonly push: Push | undefined
+  /**
+   * Asks whether the registry lets these credentials in at all, as `docker login` does; absent: nobody is turned away.
+   * @throws UpstreamError UNAUTHORIZED if not
+   */
+  readonly login?: (signal: AbortSignal) => Promise<void>
+  /**
+   * The same registry as somebody else sees it: over the same sockets, and with nothing of what was granted to others. Its
+   * `close` does nothing. Absent: all see the same.
+   */
+  readonly seenBy?: (credentials: FindCredentials) => Upstream
   readonly close: () => Promise<void>
 }
 

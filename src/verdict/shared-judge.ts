@@ -19,9 +19,10 @@ export type SharedJudgeOptions = {
   readonly acceptedMs: number
   /** Milliseconds an admission is told for. It is told anew whenever its index or tag is pulled. */
   readonly admittedMs: number
+  /** How much of what was told is remembered, so that it is not told at each pull. */
+  readonly maxTold: number
 }
 
-const MAX_TOLD = 100_000
 /** So long what was told is taken to be there still: the other side may evict or forget without a word. */
 const TOLD_MS = 30_000
 const NOT_TOLD_MS = 5_000
@@ -34,7 +35,7 @@ const NOT_TOLD_MS = 5_000
  */
 export function createSharedJudge(options: SharedJudgeOptions): Judge {
   const { judge, admitted, shared } = options
-  const told = new LRUCache<string, { readonly epoch: number; readonly until: number }>({ max: MAX_TOLD })
+  const told = new LRUCache<string, { readonly epoch: number; readonly until: number }>({ max: options.maxTold })
   const telling = new SingleFlight<void>()
   const learning = new SingleFlight<void>()
 

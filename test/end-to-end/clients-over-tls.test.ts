@@ -2,17 +2,12 @@ import { hashSync } from 'bcryptjs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { createAuthority } from '../support/certificates.ts'
-import { startBuildkitd } from './support/buildkitd.ts'
 import { pushChart } from './support/charts.ts'
-import { startDockerDaemon } from './support/clients.ts'
-import { startContainerd } from './support/containerd.ts'
 import { decisionsIn, refusedIn } from './support/decisions.ts'
 import { startGate, type Gate } from './support/gate.ts'
 import type { LoginClient } from './support/login-client.ts'
-import { loginClients } from './support/login-clients.ts'
-import { privateHosts } from './support/private-hosts.ts'
-import { findProgram, findPrograms } from './support/programs.ts'
+import { startTlsMachine } from './support/tls-machine.ts'
+import { findPrograms } from './support/programs.ts'
 import { sceneTest } from './support/scene-test.ts'
 import { READER, startTokenRegistry } from './support/token-registry.ts'
 
@@ -72,15 +67,7 @@ sceneTest('each client over TLS, with a login, in front of token authentication'
     data: registry.data ?? '',
   })
   scene.also(upstream)
-  const authority = createAuthority(directory, 'ca')
-  const certificate = authority.issue('gate', Object.values(HOSTS))
-  const withHosts = await privateHosts(directory, Object.values(HOSTS))
-  const containerd = await startContainerd(programs, join(directory, 'containerd'), withHosts)
-  scene.also(containerd)
-  const daemon = await startDockerDaemon(programs, join(directory, 'docker-of-names'), command =>
-    withHosts({ ...command, env: { SSL_CERT_FILE: authority.file } }),
-  )
-  scene.also(daemon)
+  const machine = await startTlsMachine(scene, programs, Object.values(HOSTS))
 
   const users = join(directory, 'users.htpasswd')
   const hash = hashSync(PASSWORD, 5).replace('$2b$', '$2y$')
@@ -94,47 +81,20 @@ sceneTest('each client over TLS, with a login, in front of token authentication'
     configuration: {
       registries: { [REGISTRY]: upstreamOf, [OTHER]: upstreamOf },
       hostNames: { [HOSTS.registry]: REGISTRY, [HOSTS.other]: OTHER },
-      tls: { cert: certificate.certFile, key: certificate.keyFile },
+      tls: machine.tls,
       auth: { kind: 'htpasswd', file: users },
     },
   })
   scene.also(gate)
 
-  const port = gate.host.split(':')[1] ?? ''
-  const [buildkitd, buildctl] = [findProgram('buildkitd'), findProgram('buildctl')]
-  const isThere = buildkitd !== undefined && buildctl !== undefined
-  if (!isThere && process.env['CI'] === 'true') t.fail('needs buildkitd and buildctl')
-  const builder = isThere
-    ? await startBuildkitd(
-        { buildkitd, buildctl },
-        {
-          directory: join(directory, 'buildkitd'),
-          withHosts,
-          hosts: Object.values(HOSTS).map(name => `${name}:${port}`),
-          caFile: authority.file,
-        },
-      )
-    : undefined
-  if (builder !== undefined) scene.also(builder)
-  const reached = async (name: string, path: string, registry: string): Promise<readonly LoginClient[]> =>
-    loginClients({
-      programs,
-      directory: join(directory, name),
-      gate: `${name}:${port}`,
-      path,
-      withHosts,
-      caFile: authority.file,
-      dockerSocket: daemon.socket,
-      containerd,
-      buildkitd: builder,
-      registry,
-    })
-  const byPath = await reached(HOSTS.gate, `${REGISTRY}/`, REGISTRY)
-  const byName = await reached(HOSTS.registry, '', `${HOSTS.registry}:${port}`)
-  const others = await reached(HOSTS.other, '', `${HOSTS.other}:${port}`)
+  const { reached, hasBuildkitd } = await machine.inFrontOf(gate)
+  if (!hasBuildkitd && process.env['CI'] === 'true') t.fail('needs buildkitd and buildctl')
+  const byPath = await reached(HOSTS.gate, REGISTRY)
+  const byName = await reached(HOSTS.registry)
+  const others = await reached(HOSTS.other)
   t.same(
     byPath.map(({ name }) => name),
-    CLIENTS.filter(name => isThere || name !== 'buildkitd'),
+    CLIENTS.filter(name => hasBuildkitd || name !== 'buildkitd'),
     'all of them',
   )
   for (const client of byPath) await t.test(client.name, async t => playClient(t, client, gate, digests))

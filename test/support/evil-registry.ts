@@ -64,6 +64,7 @@ export class EvilRegistry {
     const target = `${request.method} ${request.url}`
     if (this.#rules.some(({ matches, script }) => matches.test(target) && script(request, response))) return
     if (this.script(request, response) || this.guard(request, response)) return
+    if (request.url === '/v2/') return void response.writeHead(200, { 'content-type': 'application/json' }).end('{}')
     if (this.#list(request, response)) return
     const [, repository, kind, name] = /^\/v2\/(.+)\/(manifests|blobs)\/([^/?]+)/.exec(request.url ?? '') ?? []
     const held = (kind === 'manifests' ? this.manifests : this.blobs).get(`${repository} ${name}`)

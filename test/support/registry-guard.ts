@@ -63,3 +63,53 @@ export function tokenGuard({
   }
   return { guard, issued, forget: () => void (good = new Map()) }
 }
+
+export type UserOf = GuardUser & {
+  /** The repositories that this user may see. */
+  readonly sees: readonly string[]
+}
+
+/**
+ * A registry with several users, each with repositories of their own, by basic or by token authentication (the token
+ * endpoint is at `/token` of the registry itself). What is in `open` anybody may see.
+ */
+export function usersGuard(
+  kind: 'basic' | 'token',
+  {
+    url,
+    users,
+    open = [],
+  }: { readonly url: string; readonly users: readonly UserOf[]; readonly open?: readonly string[] },
+): Script {
+  const granted = new Map<string, (repository: string) => boolean>()
+  const userOf = (authorization: string | undefined): UserOf | undefined =>
+    users.find(user => basicOf(user) === authorization)
+  return (request, response) => {
+    const { pathname, searchParams } = new URL(request.url ?? '', url)
+    const { authorization } = request.headers
+    const refuse = (status: 401 | 403): true => {
+      const challenge = kind === 'basic' ? 'Basic realm="registry"' : `Bearer realm="${url}/token",service="registry"`
+      response.writeHead(status, { 'www-authenticate': challenge }).end('{"errors":[{"code":"UNAUTHORIZED"}]}')
+      return true
+    }
+    if (kind === 'token' && pathname === '/token') {
+      const user = userOf(authorization)
+      if (user === undefined && authorization !== undefined) return refuse(401)
+      const token = `token-${granted.size + 1}`
+      const scoped = (searchParams.get('scope') ?? '').split(':')[1] ?? ''
+      granted.set(
+        `Bearer ${token}`,
+        repository =>
+          repository === '' || (repository === scoped && [...open, ...(user?.sees ?? [])].includes(repository)),
+      )
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ token }))
+      return true
+    }
+    const repository = /^\/v2\/(.+)\/(?:manifests|blobs|tags|referrers)\//.exec(pathname)?.[1] ?? ''
+    if (kind === 'token') return granted.get(authorization ?? '')?.(repository) === true ? false : refuse(401)
+    if (open.includes(repository)) return false
+    const user = userOf(authorization)
+    if (user === undefined) return refuse(401)
+    return repository === '' || user.sees.includes(repository) ? false : refuse(403)
+  }
+}

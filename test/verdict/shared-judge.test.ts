@@ -82,6 +82,7 @@ function judgeWith(shared: SharedMemory, decide: (input: JudgeInput) => Decision
     shared,
     indexDepth: 2,
     acceptedMs: 1000,
+    maxTold: 1000,
     admittedMs: 1000,
   })
 }

@@ -1,4 +1,9 @@
-/** Credentials that a client gave the gate. They are compared and forgotten: never logged, never sent anywhere (case 152). */
+import type { IncomingMessage } from 'node:http'
+
+/**
+ * Credentials that a client gave. Those for the gate are compared and forgotten; never logged, and sent to nobody but the
+ * one registry that is configured with `credentials: client` and that they were given for (case 152).
+ */
 export type GivenCredentials =
   | { readonly kind: 'none' }
   /** Something that is no credentials of ours: answered as wrong ones are. */
@@ -32,6 +37,13 @@ export function parseAuthorization(headers: readonly string[]): GivenCredentials
   const user = text.slice(0, colon)
   const password = text.slice(colon + 1)
   return isUserName(user) && !password.includes('\0') ? { kind: 'basic', user, password } : { kind: 'malformed' }
+}
+
+/** Every value of the header. Node joins or drops repeated ones; each of them counts here. */
+export function authorizationsOf({ rawHeaders }: Pick<IncomingMessage, 'rawHeaders'>): readonly string[] {
+  return rawHeaders.filter(
+    (_text, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === 'authorization',
+  )
 }
 
 /** Whether a text can be the name of a user: printable ASCII without a colon, at most 128 characters. */

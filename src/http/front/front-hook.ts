@@ -2,7 +2,7 @@ import { TLSSocket } from 'node:tls'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { ErrorAnswer } from '../oci-error.ts'
 import { sendError } from '../send-error.ts'
-import { isUserName, parseAuthorization } from './authorization.ts'
+import { authorizationsOf, isUserName, parseAuthorization } from './authorization.ts'
 import type { CheckCredentials } from './check-credentials.ts'
 import type { RateLimiter } from './rate-limiter.ts'
 
@@ -36,7 +36,7 @@ export async function admit(
   if (wait !== undefined) return sendError(reply, tooMany('this address', wait))
   request.user = certifiedName(request)
   if (front.check !== undefined) {
-    const checked = await front.check(parseAuthorization(authorizationsOf(request)))
+    const checked = await front.check(parseAuthorization(authorizationsOf(request.raw)))
     switch (checked.outcome) {
       case 'known':
         request.user = checked.user
@@ -69,14 +69,6 @@ function tooMany(who: string, seconds: number): ErrorAnswer {
     message: `too many requests of ${who}`,
     headers: { 'retry-after': String(seconds) },
   }
-}
-
-/** Node joins or drops repeated headers; each of them counts here. */
-function authorizationsOf({ raw }: FastifyRequest): readonly string[] {
-  const { rawHeaders } = raw
-  return rawHeaders.filter(
-    (_text, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === 'authorization',
-  )
 }
 
 /** The common name of a certificate that TLS has verified; without clientCa none is asked for. */

@@ -1,7 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { algorithmOf, digestOf, isDigest } from '../../reference/digest.ts'
-import { repositoryName, type Repository } from '../../reference/repository.ts'
-import type { ManifestStore } from '../../upstream/manifest-store.ts'
+import { algorithmOf, digestOf, isDigest, type Digest } from '../../reference/digest.ts'
+import { repositoryName, type Repository, type Tag } from '../../reference/repository.ts'
 import type { Push, PushAnswer, PushRequest } from '../../upstream/push-client.ts'
 import type { Upstreams } from '../../upstream/upstreams.ts'
 import { failureAnswer } from '../failure-answer.ts'
@@ -14,8 +13,8 @@ import type { UploadTokens } from './upload-token.ts'
 
 export type PushDependencies = {
   readonly upstreams: Upstreams
-  readonly manifests: ManifestStore
-  readonly forgetRefusals: (repository: Repository) => void
+  /** What was pushed or deleted, or its repository's signatures, may be remembered as they were. */
+  readonly forget: (repository: Repository, reference: Tag | Digest) => void
   readonly pushers: Pushers
   readonly uploadTokens: UploadTokens
   /** Milliseconds in which a client must send something. */
@@ -95,11 +94,9 @@ async function passOn(
 }
 
 /** What was pushed or deleted counts with the next pull, however the upstream answered. */
-function forget(wanted: PushRequest, { manifests, forgetRefusals }: PushDependencies): void {
+function forget(wanted: PushRequest, gate: PushDependencies): void {
   if (wanted.step !== 'put-manifest' && wanted.step !== 'delete-manifest') return
-  manifests.forget(wanted.repository, wanted.reference)
-  // It may be the signature that was missing.
-  forgetRefusals(wanted.repository)
+  gate.forget(wanted.repository, wanted.reference)
 }
 
 /** Locations are written as the client wrote its request; what a digest is called is ours to say where we have the bytes. */

@@ -7,7 +7,14 @@ import { answers, freePort, startServer, type Server } from './processes.ts'
 import type { Programs } from './programs.ts'
 import type { Registry } from './registry.ts'
 
-/** A user that the token server knows, and what it gives the token for. */
+/** Whom the token server gives tokens, and for which repositories. */
+export type TokenUser = {
+  readonly username: string
+  readonly password: string
+  readonly sees: (repository: string) => boolean
+}
+
+/** The one whom it knows unless it is told of others; may see everything. */
 export const READER = { username: 'reader', password: 'read, do not write' } as const
 
 export interface TokenRegistry extends Registry {
@@ -19,11 +26,15 @@ export interface TokenRegistry extends Registry {
 
 /**
  * A second docker-registry on the same storage, which wants tokens: distribution's token authentication, with a token server
- * of the test's own on a port of its own. Only the reader gets a token, to pull, that is good for as little as a minute.
+ * of the test's own on a port of its own. Only its users get tokens, to pull, that are good for as little as a minute.
  */
 export async function startTokenRegistry(
   programs: Pick<Programs, 'registry'>,
-  { directory, data }: { readonly directory: string; readonly data: string },
+  {
+    directory,
+    data,
+    users = [{ ...READER, sees: () => true }],
+  }: { readonly directory: string; readonly data: string; readonly users?: readonly TokenUser[] },
 ): Promise<TokenRegistry> {
   await mkdir(directory, { recursive: true })
   const authority = createAuthority(directory, 'token-ca')
@@ -36,19 +47,23 @@ export async function startTokenRegistry(
 
   const tokens = createServer((request, response) => {
     const url = new URL(request.url ?? '', `http://${tokenHost}`)
-    const expected = `Basic ${Buffer.from(`${READER.username}:${READER.password}`).toString('base64')}`
-    if (request.headers.authorization !== expected || url.searchParams.get('service') !== service) {
-      response.writeHead(401).end('{"errors":[{"code":"UNAUTHORIZED","message":"not the reader"}]}')
+    const user = users.find(
+      ({ username, password }) =>
+        request.headers.authorization === `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`,
+    )
+    if (user === undefined || url.searchParams.get('service') !== service) {
+      response.writeHead(401).end('{"errors":[{"code":"UNAUTHORIZED","message":"not a user"}]}')
       return
     }
     const access = url.searchParams.getAll('scope').map(scope => {
       scopes.push(scope)
       const [, type, name, actions = ''] = /^(\w+):(.+):([\w,]+)$/.exec(scope) ?? []
-      return { type, name, actions: actions.split(',').filter(action => action === 'pull') }
+      const given = user.sees(name ?? '') ? actions.split(',').filter(action => action === 'pull') : []
+      return { type, name, actions: given }
     })
     const now = Math.floor(Date.now() / 1000)
     const times = { iat: now, nbf: now - 10, exp: now + 60 }
-    const claims = { iss: 'test', sub: READER.username, aud: service, jti: randomUUID(), ...times, access }
+    const claims = { iss: 'test', sub: user.username, aud: service, jti: randomUUID(), ...times, access }
     const header = { typ: 'JWT', alg: 'ES256', x5c: [certificate.raw.toString('base64')] }
     const body = [header, claims].map(part => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
     const signature = sign('sha256', Buffer.from(body), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')
