@@ -71,6 +71,7 @@ export async function createGate(config: Config, logger: Logger, member?: Member
       logger.info(pushed, 'push passed on')
     },
     slots,
+    budget: engine.budget,
     enforce: observers.enforce,
     blobs: config.blobs,
     explanations,

@@ -1,3 +1,4 @@
+import { ByteBudget } from '../cache/byte-budget.ts'
 import type { Config } from '../config/config.ts'
 import { logKeeperEvent, logShadowEvent, type Logger } from '../observe/logger.ts'
 import type { RegistryHost } from '../reference/repository.ts'
@@ -17,6 +18,8 @@ import { upstreamPlaces } from './upstream-places.ts'
 /** The parts that decide, joined: what the gate and `sealgate verify` have in common. */
 export type Engine = Compartment & {
   readonly snapshots: SnapshotKeeper
+  /** Bytes of manifests and signatures that pulls under way hold, in all compartments. */
+  readonly budget: ByteBudget
   /** A compartment for somebody's own credentials at one registry. `name` is the same wherever they are, and secret. */
   readonly compartmentFor: (host: RegistryHost, credentials: FindCredentials, name: string) => Compartment
   /** The second policy; undefined where none is configured. It loads nothing before its `start`. */
@@ -73,11 +76,13 @@ export async function createEngine(
       logShadowEvent(logger, event)
     },
   })
-  const parts = { lookaside, around: metrics?.around, shadow }
+  const budget = new ByteBudget(config.limits.heldBytes)
+  const parts = { lookaside, around: metrics?.around, shadow, budget }
   const common = openCompartment(config, { ...parts, upstreams, sizes: forAll(config), shared: shared?.memory })
   return {
     ...common,
     snapshots,
+    budget,
     shadow,
     compartmentFor: (host, credentials, name) =>
       openCompartment(config, {

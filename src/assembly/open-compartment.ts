@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import type { ByteBudget } from '../cache/byte-budget.ts'
 import type { Config } from '../config/config.ts'
 import { AdmittedBlobs } from '../http/admitted-blobs.ts'
 import { untraced } from '../observe/tracing.ts'
@@ -61,6 +62,7 @@ export type CompartmentParts = {
   readonly around: EngineObservers['around'] | undefined
   readonly shadow: OpenedShadow | undefined
   readonly shared: SharedMemory | undefined
+  readonly budget: ByteBudget
 }
 
 const ADMITTED_MS = 24 * 3600 * 1000
@@ -116,6 +118,7 @@ export function openCompartment(config: Config, parts: CompartmentParts): Compar
     signaturesOf: shadow === undefined ? signaturesOf : lookUps.first,
     manifestOf,
     verifying: work => around('verification', work),
+    budget: parts.budget,
   })
   const judge =
     shared === undefined

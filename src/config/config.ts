@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { parseRegistryHost, type RegistryHost } from '../reference/repository.ts'
 import { address } from './listen-address.ts'
-import { bytes, positiveSeconds } from './measures.ts'
+import { bytes, MIN_HELD_BYTES, positiveSeconds } from './measures.ts'
 import { registryHost, repositoryText, scope } from './names.ts'
 import { registry, type RegistryConfig } from './registry-config.ts'
 import { shared } from './shared-config.ts'
@@ -146,6 +146,8 @@ const configSchema = z.strictObject({
       stallSeconds: positiveSeconds.default(120),
       /** Manifest requests under way at once; beyond, the answer is 503. */
       pulls: z.number().int().min(1).default(4000),
+      /** Manifests and signatures that pulls under way hold together, in bytes; beyond, the answer is 503. */
+      heldBytes: bytes.min(MIN_HELD_BYTES).default(256 * 1024 * 1024),
       /** Logins of clients, where registries are asked with those, that are remembered at once; some MiB each at most. */
       viewers: z.number().int().min(1).max(10_000).default(100),
     })

@@ -68,6 +68,8 @@ async function answerPull(
   try {
     const pulled = peekManifest(reference, client, gate) ?? (await pullWithinLimit(reference, client, gate))
     if (pulled === undefined) return sendError(reply, unavailable('too many pulls are under way'))
+    if (pulled.found === 'no-room')
+      return sendError(reply, unavailable('the manifests of pulls under way take too much memory'))
     if (!pulled.found) return sendError(reply, unknownManifest(reference))
     const { manifest, decision, cached } = pulled
     const enforced = orForPusher(gate.enforce(decision, reference, manifest, client), reference, request, gate)

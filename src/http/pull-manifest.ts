@@ -1,8 +1,9 @@
 import type { Manifest } from '../manifest/manifest.ts'
+import type { ByteBudget } from '../cache/byte-budget.ts'
 import { isDigest } from '../reference/digest.ts'
 import { formatReference, type ImageReference } from '../reference/image-reference.ts'
 import type { Snapshot } from '../trust/snapshot.ts'
-import type { ManifestStore } from '../upstream/manifest-store.ts'
+import { costOf, type ManifestStore } from '../upstream/manifest-store.ts'
 import { UndecidedError } from '../verdict/decision.ts'
 import type { Judged } from '../verdict/enforcement.ts'
 import type { Judge } from '../verdict/judge.ts'
@@ -16,12 +17,16 @@ import type { RegistryRequest } from './registry-request.ts'
 export type PulledManifest =
   | { readonly found: true; readonly manifest: Manifest; readonly decision: Judged; readonly cached: boolean }
   | { readonly found: false }
+  /** There is no room for it beside what other pulls hold (case 212). */
+  | { readonly found: 'no-room' }
 
 export type PullDependencies = {
   readonly snapshots: { readonly fresh: () => Snapshot | undefined; readonly current: () => Promise<Snapshot> }
   readonly manifests: ManifestStore
   readonly judge: Judge
   readonly verdictMs: number
+  /** What all pulls under way may hold. */
+  readonly budget: ByteBudget
 }
 
 type ManifestRequest = Extract<RegistryRequest, { kind: 'manifest' }>
@@ -59,6 +64,8 @@ export async function pullManifest(
   const snapshot = await gate.snapshots.current()
   const manifest = await gate.manifests.get(reference)
   if (manifest === undefined) return { found: false }
+  const release = gate.budget.hold(manifest, costOf(manifest))
+  if (release === undefined) return { found: 'no-room' }
   const judging = inTime(
     gate.judge.judge({ reference, manifest, snapshot, client }),
     gate.verdictMs,
@@ -77,7 +84,7 @@ export async function pullManifest(
         {},
       ),
   )
-  const { decision, cached } = await asJudged(judging)
+  const { decision, cached } = await asJudged(judging).finally(release)
   return { found: true, manifest, decision, cached }
 }
 

@@ -55,8 +55,13 @@ type Notes = { readonly stamps: FileStamp[]; readonly stale: string[] }
 
 const MAX_POLICY_BYTES = 64 * 1024 * 1024
 const MAX_MATERIAL_BYTES = 1024 * 1024
+/** Of all keys, certificates and keyrings of one policy together (case 191). */
+const MAX_MATERIALS_BYTES = 64 * 1024 * 1024
 const CONCURRENT_READS = 16
 const ATTEMPTS = 4
+/** So many are named at once; a policy has to be mended before the others matter. */
+const MAX_PROBLEMS = 20
+const TOO_MUCH = `the policy's keys, certificates and keyrings are more than ${MAX_MATERIALS_BYTES} bytes together`
 
 /**
  * Loads a policy and all its trust material together, or nothing: if one key cannot be had there is no snapshot
@@ -153,18 +158,24 @@ async function readMaterials(
   const queue = [...wanted.entries()]
   const loaded = new Map<string, LoadedMaterial>()
   const problems: string[] = []
+  let bytes = 0
   const worker = async (): Promise<void> => {
     for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
       const [key, { kind, place }] = next
       try {
-        loaded.set(key, await readMaterial(kind, place, base, options, notes, signal))
+        const material = await readMaterial(kind, place, base, options, notes, signal)
+        bytes += material.bytes.byteLength
+        if (bytes > MAX_MATERIALS_BYTES) throw new TrustError('INVALID', [TOO_MUCH])
+        loaded.set(key, material)
       } catch (error) {
         problems.push(messageOf(error))
+        // Nothing comes of it any more: the rest is not asked for, or a broker that is down would be asked ten thousand times.
+        if (problems.length >= MAX_PROBLEMS) queue.length = 0
       }
     }
   }
   await Promise.all(Array.from({ length: CONCURRENT_READS }, worker))
-  if (problems.length > 0) throw new TrustError('UNREADABLE', problems)
+  if (problems.length > 0) throw new TrustError('UNREADABLE', [...new Set(problems)])
   return loaded
 }
 

@@ -95,7 +95,8 @@ export class ManifestStore {
   }
 }
 
-function costOf(manifest: Manifest): number {
+/** Bytes that a manifest takes in memory, about: its own and what was parsed of it. */
+export function costOf(manifest: Manifest): number {
   const descriptors = manifest.kind === 'index' ? manifest.children.length : manifest.layers.length + 1
   return manifest.bytes.byteLength + ENTRY_OVERHEAD + DESCRIPTOR_OVERHEAD * descriptors
 }

@@ -1,3 +1,4 @@
+import type { ByteBudget } from '../cache/byte-budget.ts'
 import { isSignatureArtifact, type ImageIndex, type Manifest } from '../manifest/manifest.ts'
 import type { SignedIdentityDefault } from '../policy/policy.ts'
 import { requirementsFor } from '../policy/requirements-for.ts'
@@ -6,6 +7,7 @@ import { formatReference, type ImageReference } from '../reference/image-referen
 import type { Repository } from '../reference/repository.ts'
 import type { Snapshot } from '../trust/snapshot.ts'
 import { earliest } from './good-until.ts'
+import { heldSignatures, type HeldSignatures } from './held-signatures.ts'
 import type { AdmittedDigests, Grounds } from './admitted-digests.ts'
 import { decide, type FindSignatures, type Verifying } from './decide.ts'
 import { UndecidedError, type Accepted, type AcceptedVia, type Decision, type Evaluation } from './decision.ts'
@@ -24,6 +26,8 @@ export type JudgeOptions = {
   readonly manifestOf: (repository: Repository, digest: Digest) => Promise<Manifest | undefined>
   /** Goes around the checking of signatures, for those who take its time. */
   readonly verifying?: Verifying
+  /** What all verdicts under way may hold of signatures; without, as much as they find. */
+  readonly budget?: ByteBudget
 }
 
 export type JudgeInput = {
@@ -81,8 +85,17 @@ export function createJudge(options: JudgeOptions): Judge {
   }
 
   async function decideOne(input: JudgeInput): Promise<Decision> {
+    const held = heldSignatures(options.budget)
+    try {
+      return await decideHolding(input, held)
+    } finally {
+      held.release()
+    }
+  }
+
+  async function decideHolding(input: JudgeInput, held: HeldSignatures): Promise<Decision> {
     const { reference, manifest, snapshot } = input
-    const find = memoised(options.signaturesOf(reference, manifest))
+    const find = memoised(held.within(options.signaturesOf(reference, manifest)))
     const decision = await decide({
       reference,
       manifest,
@@ -93,7 +106,7 @@ export function createJudge(options: JudgeOptions): Judge {
       verifying,
     })
     if (decision.outcome === 'accepted' || manifest.kind === 'image' || options.index === 'covers') return decision
-    return decideChildren(input, manifest, decision.evaluation, decision.reason)
+    return decideChildren(input, manifest, decision.evaluation, decision.reason, held)
   }
 
   /** `index: children`: an index that is not accepted itself passes if every child does, by itself. */
@@ -102,6 +115,7 @@ export function createJudge(options: JudgeOptions): Judge {
     index: ImageIndex,
     own: Evaluation,
     reason: string,
+    held: HeldSignatures,
     depth = 1,
   ): Promise<Decision> {
     const { reference, snapshot } = input
@@ -111,7 +125,7 @@ export function createJudge(options: JudgeOptions): Judge {
     for (const { digest } of index.children) {
       const manifest = await options.manifestOf(reference.repository, digest)
       if (manifest === undefined) throw new UndecidedError(`its child ${digest} is missing upstream`, own, {})
-      const find = memoised(options.signaturesOf(reference, manifest))
+      const find = memoised(held.within(options.signaturesOf(reference, manifest)))
       let child = await decide({
         reference,
         manifest,
@@ -122,7 +136,7 @@ export function createJudge(options: JudgeOptions): Judge {
         verifying,
       })
       if (child.outcome === 'refused' && manifest.kind === 'index') {
-        child = await decideChildren({ ...input, manifest }, manifest, child.evaluation, child.reason, depth + 1)
+        child = await decideChildren({ ...input, manifest }, manifest, child.evaluation, child.reason, held, depth + 1)
       }
       children.push(child)
       if (child.outcome === 'refused') break

@@ -140,6 +140,38 @@ t.test('case 231: as many pulls at once as allowed, and the next is told to come
   t.equal((await pull('test/manifests/1')).status, 200, 'and there is room again')
 })
 
+t.test('case 212: manifests of pulls under way fill what they may, and the next is told to come again', async t => {
+  const { registry, signer, pull } = await scene(t, { config: { limits: { heldBytes: 16 * MIB } } })
+  const names = ['1', '2', '3', '4']
+  for (const name of names) {
+    const large = padded(imageOf(name).manifest.bytes.toString(), MAX_MANIFEST_BYTES)
+    const manifest = blobOf(large, OCI_MANIFEST)
+    registry.put('test', { manifest, blobs: [] }, name)
+    registry.sign('test', manifest, signer, 'example.org/test')
+  }
+  const waiting: (() => void)[] = []
+  let isOpen = false
+  registry.on(/manifests\/sha256-\w+\.sig$/, (request, response) => {
+    if (isOpen) return false
+    waiting.push(() => registry.handle(request, response))
+    return true
+  })
+  const ask = (name: string): ReturnType<typeof pull> => pull(`test/manifests/${name}`)
+  const first = [ask('1'), ask('2'), ask('3'), ask('3'), ask('3')]
+  await t.resolves(until(() => waiting.length === 3))
+  const beyond = await ask('4')
+  t.match(beyond, { status: 503, code: 'UNAVAILABLE', message: /too much memory/ }, 'L+1')
+  t.ok(Number(beyond.headers.get('retry-after')) > 0)
+  isOpen = true
+  for (const go of waiting) go()
+  t.same(
+    (await Promise.all(first)).map(({ status }) => status),
+    [200, 200, 200, 200, 200],
+    'L, and the same one thrice is one',
+  )
+  t.equal((await ask('4')).status, 200, 'and there is room again')
+})
+
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise(resolve => setTimeout(resolve, 10))
 }

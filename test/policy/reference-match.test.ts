@@ -4,7 +4,7 @@ import { acceptsClaim } from '../../src/policy/signed-identity.ts'
 import { parseDockerReference, type ImageReference } from '../../src/reference/image-reference.ts'
 
 /**
- * The tables of containers/image for its matchers. A row is held both ways round. What is asked of a registry has a tag
+ * The tables of containers/image for its matchers (case 99). A row is held both ways round. What is asked of a registry has a tag
  * or a digest and never both, so names of other forms stand on the signed side only.
  */
 

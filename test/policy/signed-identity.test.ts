@@ -29,60 +29,63 @@ const accepts = (
   reading: SignedIdentityDefault = 'asClaimed',
 ): boolean => acceptsClaim({ identity, reading, reference: image(asked), claim: claimed }).accepted
 
-t.test('an identity that is written down is held to the letter', async t => {
-  const exact: SignedIdentity = { type: 'matchExact' }
-  const digestOrExact: SignedIdentity = { type: 'matchRepoDigestOrExact' }
-  const repository: SignedIdentity = { type: 'matchRepository' }
-  const exactReference: SignedIdentity = { type: 'exactReference', reference: docker('example.org/a:1') }
-  const exactRepository: SignedIdentity = { type: 'exactRepository', repository: docker('example.org/a') }
-  const table: readonly { identity: SignedIdentity; asked: string; claimed: string; accepts: boolean }[] = [
-    { identity: exact, asked: 'example.org/a:1', claimed: 'example.org/a:1', accepts: true },
-    { identity: exact, asked: 'example.org/a:1', claimed: 'example.org/a:2', accepts: false },
-    { identity: exact, asked: 'example.org/a:1', claimed: 'example.org/b:1', accepts: false },
-    { identity: exact, asked: 'example.org/a:1', claimed: 'example.org/a', accepts: false },
-    { identity: exact, asked: 'example.org/a:1', claimed: `example.org/a@${DIGEST}`, accepts: false },
-    { identity: exact, asked: `example.org/a@${DIGEST}`, claimed: `example.org/a@${DIGEST}`, accepts: true },
-    { identity: exact, asked: `example.org/a@${DIGEST}`, claimed: `example.org/a@${OTHER}`, accepts: false },
-    { identity: exact, asked: `example.org/a@${DIGEST}`, claimed: 'example.org/a:1', accepts: false },
-    { identity: exact, asked: 'docker.io/library/busybox:1', claimed: 'busybox:1', accepts: true },
-    { identity: exact, asked: 'busybox:1', claimed: 'index.docker.io/library/busybox:1', accepts: true },
-    { identity: exact, asked: 'busybox:1', claimed: 'docker.io/busybox:1', accepts: true },
-    { identity: exact, asked: 'example.org/a:latest', claimed: 'example.org/a', accepts: false },
-    { identity: exact, asked: 'example.org/a:1', claimed: `example.org/a:1@${DIGEST}`, accepts: false },
-    { identity: digestOrExact, asked: 'example.org/a:1', claimed: 'example.org/a:1', accepts: true },
-    { identity: digestOrExact, asked: 'example.org/a:1', claimed: 'example.org/a:2', accepts: false },
-    { identity: digestOrExact, asked: 'example.org/a:1', claimed: 'example.org/a', accepts: false },
-    { identity: digestOrExact, asked: `example.org/a@${DIGEST}`, claimed: 'example.org/a:1', accepts: true },
-    { identity: digestOrExact, asked: `example.org/a@${DIGEST}`, claimed: `example.org/a@${OTHER}`, accepts: true },
-    { identity: digestOrExact, asked: `example.org/a@${DIGEST}`, claimed: 'example.org/a', accepts: false },
-    { identity: digestOrExact, asked: `example.org/a@${DIGEST}`, claimed: 'example.org/b:1', accepts: false },
-    { identity: repository, asked: 'example.org/a:1', claimed: 'example.org/a', accepts: true },
-    { identity: repository, asked: 'example.org/a:1', claimed: 'example.org/a:2', accepts: true },
-    { identity: repository, asked: 'example.org/a:1', claimed: 'EXAMPLE.org/a', accepts: true },
-    { identity: repository, asked: 'example.org/a:1', claimed: 'example.org:443/a', accepts: false },
-    { identity: repository, asked: 'example.org/a:1', claimed: 'example.org/a/b', accepts: false },
-    { identity: repository, asked: 'example.org/a:1', claimed: 'example.org/A', accepts: false },
-    { identity: repository, asked: 'example.org/a:1', claimed: '', accepts: false },
-    { identity: exactReference, asked: 'other.example/x:9', claimed: 'example.org/a:1', accepts: true },
-    { identity: exactReference, asked: 'example.org/a:1', claimed: 'example.org/a:2', accepts: false },
-    { identity: exactReference, asked: 'example.org/a:1', claimed: 'example.org/a', accepts: false },
-    { identity: exactRepository, asked: 'other.example/x:9', claimed: 'example.org/a:7', accepts: true },
-    { identity: exactRepository, asked: 'other.example/x:9', claimed: 'example.org/a', accepts: true },
-    { identity: exactRepository, asked: 'example.org/a:1', claimed: 'other.example/x:9', accepts: false },
-  ]
-  for (const row of table) {
-    t.equal(
-      accepts(row.identity, row.asked, claim(row.claimed)),
-      row.accepts,
-      `${row.identity.type}: ${row.asked} signed as ${row.claimed}`,
-    )
-    t.equal(
-      accepts(row.identity, row.asked, claim(row.claimed), 'none'),
-      row.accepts,
-      'whatever the reading of an absent one',
-    )
-  }
-})
+t.test(
+  'an identity that is written down is held to the letter (case 99: a digest on the wire, a tag in the signature)',
+  async t => {
+    const exact: SignedIdentity = { type: 'matchExact' }
+    const digestOrExact: SignedIdentity = { type: 'matchRepoDigestOrExact' }
+    const repository: SignedIdentity = { type: 'matchRepository' }
+    const exactReference: SignedIdentity = { type: 'exactReference', reference: docker('example.org/a:1') }
+    const exactRepository: SignedIdentity = { type: 'exactRepository', repository: docker('example.org/a') }
+    const table: readonly { identity: SignedIdentity; asked: string; claimed: string; accepts: boolean }[] = [
+      { identity: exact, asked: 'example.org/a:1', claimed: 'example.org/a:1', accepts: true },
+      { identity: exact, asked: 'example.org/a:1', claimed: 'example.org/a:2', accepts: false },
+      { identity: exact, asked: 'example.org/a:1', claimed: 'example.org/b:1', accepts: false },
+      { identity: exact, asked: 'example.org/a:1', claimed: 'example.org/a', accepts: false },
+      { identity: exact, asked: 'example.org/a:1', claimed: `example.org/a@${DIGEST}`, accepts: false },
+      { identity: exact, asked: `example.org/a@${DIGEST}`, claimed: `example.org/a@${DIGEST}`, accepts: true },
+      { identity: exact, asked: `example.org/a@${DIGEST}`, claimed: `example.org/a@${OTHER}`, accepts: false },
+      { identity: exact, asked: `example.org/a@${DIGEST}`, claimed: 'example.org/a:1', accepts: false },
+      { identity: exact, asked: 'docker.io/library/busybox:1', claimed: 'busybox:1', accepts: true },
+      { identity: exact, asked: 'busybox:1', claimed: 'index.docker.io/library/busybox:1', accepts: true },
+      { identity: exact, asked: 'busybox:1', claimed: 'docker.io/busybox:1', accepts: true },
+      { identity: exact, asked: 'example.org/a:latest', claimed: 'example.org/a', accepts: false },
+      { identity: exact, asked: 'example.org/a:1', claimed: `example.org/a:1@${DIGEST}`, accepts: false },
+      { identity: digestOrExact, asked: 'example.org/a:1', claimed: 'example.org/a:1', accepts: true },
+      { identity: digestOrExact, asked: 'example.org/a:1', claimed: 'example.org/a:2', accepts: false },
+      { identity: digestOrExact, asked: 'example.org/a:1', claimed: 'example.org/a', accepts: false },
+      { identity: digestOrExact, asked: `example.org/a@${DIGEST}`, claimed: 'example.org/a:1', accepts: true },
+      { identity: digestOrExact, asked: `example.org/a@${DIGEST}`, claimed: `example.org/a@${OTHER}`, accepts: true },
+      { identity: digestOrExact, asked: `example.org/a@${DIGEST}`, claimed: 'example.org/a', accepts: false },
+      { identity: digestOrExact, asked: `example.org/a@${DIGEST}`, claimed: 'example.org/b:1', accepts: false },
+      { identity: repository, asked: 'example.org/a:1', claimed: 'example.org/a', accepts: true },
+      { identity: repository, asked: 'example.org/a:1', claimed: 'example.org/a:2', accepts: true },
+      { identity: repository, asked: 'example.org/a:1', claimed: 'EXAMPLE.org/a', accepts: true },
+      { identity: repository, asked: 'example.org/a:1', claimed: 'example.org:443/a', accepts: false },
+      { identity: repository, asked: 'example.org/a:1', claimed: 'example.org/a/b', accepts: false },
+      { identity: repository, asked: 'example.org/a:1', claimed: 'example.org/A', accepts: false },
+      { identity: repository, asked: 'example.org/a:1', claimed: '', accepts: false },
+      { identity: exactReference, asked: 'other.example/x:9', claimed: 'example.org/a:1', accepts: true },
+      { identity: exactReference, asked: 'example.org/a:1', claimed: 'example.org/a:2', accepts: false },
+      { identity: exactReference, asked: 'example.org/a:1', claimed: 'example.org/a', accepts: false },
+      { identity: exactRepository, asked: 'other.example/x:9', claimed: 'example.org/a:7', accepts: true },
+      { identity: exactRepository, asked: 'other.example/x:9', claimed: 'example.org/a', accepts: true },
+      { identity: exactRepository, asked: 'example.org/a:1', claimed: 'other.example/x:9', accepts: false },
+    ]
+    for (const row of table) {
+      t.equal(
+        accepts(row.identity, row.asked, claim(row.claimed)),
+        row.accepts,
+        `${row.identity.type}: ${row.asked} signed as ${row.claimed}`,
+      )
+      t.equal(
+        accepts(row.identity, row.asked, claim(row.claimed), 'none'),
+        row.accepts,
+        'whatever the reading of an absent one',
+      )
+    }
+  },
+)
 
 t.test('remapIdentity stands one name for another, in whole components (case 100)', async t => {
   const remap = (prefix: string, signedPrefix: string): SignedIdentity => ({

@@ -188,10 +188,10 @@ export function integer(value: number): Buffer {
 }
 
 export function oid(text: string): Buffer {
-  const [first = 0, second = 0, ...rest] = text.split('.').map(Number)
-  const bytes = [first * 40 + second, ...rest].flatMap(arc => {
-    const groups = [arc & 0x7f]
-    for (let left = arc >>> 7; left > 0; left >>>= 7) groups.unshift((left & 0x7f) | 0x80)
+  const [first = 0n, second = 0n, ...rest] = text.split('.').map(BigInt)
+  const bytes = [first * 40n + second, ...rest].flatMap(arc => {
+    const groups = [Number(arc & 0x7fn)]
+    for (let left = arc >> 7n; left > 0n; left >>= 7n) groups.unshift(Number(left & 0x7fn) | 0x80)
     return groups
   })
   return tlv(0x06, Buffer.from(bytes))

@@ -29,7 +29,8 @@ const stranger = newKeys()
 type Change = {
   readonly bundle?: Partial<BundleOptions>
   readonly entry?: EntryOptions
-  readonly rekor?: readonly KeyPair[]
+  /** none: no log is demanded. */
+  readonly rekor?: readonly KeyPair[] | 'none'
   readonly keys?: KeyPair
   readonly now?: Date
 }
@@ -45,7 +46,10 @@ async function check(change: Change = {}): Promise<string> {
   const trust: BundleTrust = {
     by: 'keys',
     keys: [trustedKeyOf((change.keys ?? keys).publicKey, 'cosign.pub')],
-    rekorKeys: (change.rekor ?? [rekorKeys]).map(pair => trustedKeyOf(pair.publicKey, 'rekor.pub')),
+    rekorKeys:
+      change.rekor === 'none'
+        ? undefined
+        : (change.rekor ?? [rekorKeys]).map(pair => trustedKeyOf(pair.publicKey, 'rekor.pub')),
   }
   const subject = { bytes: image.bytes, digest: image.digest }
   const checked = checkBundle({ untrustedBytes, subject, trust, now: change.now ?? now })
@@ -157,6 +161,36 @@ t.test('L (a), cases 1 to 3: an entry that the log has signed, about something e
   })
   t.match(await check(rewrite(() => 'x')), /^NOT_LOGGED/, 'no JSON')
   t.match(await check(rewrite(text => text.replace('{', '{"kind":"x",'))), /^NOT_LOGGED/, 'case 67: a key twice')
+})
+
+t.test('case 30: a log entry never stands in for the signature, the signer or what was signed', async t => {
+  const table: readonly { readonly it: string; readonly change: Change; readonly is: RegExp }[] = [
+    {
+      it: 'the entry is about another signature than the one in the bundle',
+      change: inBody('dsse 0.0.1', 'spec.signatures.0.signature', base64(sha256('other'))),
+      is: /^NOT_LOGGED .*another signature/,
+    },
+    {
+      it: 'all is logged as it should be, but by a signer that nobody trusts',
+      change: { bundle: { by: { keys: stranger } } },
+      is: /^UNTRUSTED_SIGNER/,
+    },
+    {
+      it: 'a bundle that is broken, where no log is demanded',
+      change: { rekor: 'none', entry: { change: entry => delete entry['canonicalizedBody'] } },
+      is: /^MALFORMED/,
+    },
+    {
+      it: 'an entry that is none beside a signature that does not verify, where no log is demanded',
+      change: {
+        rekor: 'none',
+        bundle: { by: { keys: stranger } },
+        entry: { change: entry => (entry['canonicalizedBody'] = base64('x')) },
+      },
+      is: /^UNTRUSTED_SIGNER/,
+    },
+  ]
+  for (const { it, change, is } of table) t.match(await check(change), is, it)
 })
 
 t.test('what the log itself has signed', async t => {
