@@ -89,7 +89,7 @@ ${server.replaceAll('LISTEN', `listen 127.0.0.1:${port}`)} }`,
     }
     return this.startNginx(
       `${name}-server`,
-      `server { LISTEN; root ${root}; default_type application/octet-stream; location ~ /manifests/ { default_type application/vnd.oci.image.manifest.v1+json; } }`,
+      `server { LISTEN; root ${root}; default_type application/octet-stream; location = /v2/ { return 200 "{}"; } location ~ /manifests/ { default_type application/vnd.oci.image.manifest.v1+json; } }`,
     )
   }
 }

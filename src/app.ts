@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Config } from './config/config.ts'
 import { adminRoutes } from './http/admin-routes.ts'
 import { HashThread } from './http/blob/hash-thread.ts'
+import { Turns } from './http/blob/turns.ts'
 import { UploadTokens } from './http/push/upload-token.ts'
 import { registryRoutes, type RegistryGate } from './http/registry-routes.ts'
 import { Slots } from './http/slots.ts'
@@ -84,6 +85,7 @@ export async function createGate(config: Config, logger: Logger, member?: Member
       logger.warn({ err: error, blob: what, reason }, 'blob stopped')
     },
     hashThread,
+    turns: new Turns(),
     stallMs: config.limits.stallSeconds * MS,
     onInternalError,
   }

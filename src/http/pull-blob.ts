@@ -10,6 +10,7 @@ import type { AdmittedBlobs } from './admitted-blobs.ts'
 import { BlobDigestError, ManifestInBlobError } from './blob/blob-error.ts'
 import type { HashThread } from './blob/hash-thread.ts'
 import { isManifestDocument } from './blob/manifest-screen.ts'
+import type { Turns } from './blob/turns.ts'
 import { streamPartOfBlob, streamWholeBlob } from './blob/stream-blob.ts'
 import { failureAnswer } from './failure-answer.ts'
 import type { ErrorAnswer } from './oci-error.ts'
@@ -29,6 +30,7 @@ export type BlobDependencies = {
   /** A blob that was kept back, or whose stream was cut before its end though the client was there. */
   readonly onBlobStopped: (reason: BlobStop, error: unknown, what: string) => void
   readonly hashThread: HashThread
+  readonly turns: Turns
   /** Milliseconds; a client that takes nothing for so long keeps an upstream's socket for nothing (case 146). */
   readonly stallMs: number
   readonly onInternalError: (error: unknown, what: string) => void
@@ -69,7 +71,8 @@ export async function answerBlob(
     if (blob.body === undefined) return await reply.send(null)
     const { body, status } = blob
     const length = Number(blob.headers['content-length'] ?? 0)
-    const stream = { body, response: reply.raw, begin: () => begin(reply, gate.stallMs, () => gate.onBlobSent(length)) }
+    const sent = (): void => gate.onBlobSent(length)
+    const stream = { body, response: reply.raw, begin: () => begin(reply, gate.stallMs, sent), turns: gate.turns }
     // A part of a blob cannot be checked here; the client checks the whole. That it is no manifest is known already.
     await readingBlob(body, repository.host, () =>
       status === 206 ? streamPartOfBlob(stream) : streamWholeBlob(stream, digest, gate.hashThread),

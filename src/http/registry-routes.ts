@@ -36,6 +36,7 @@ export async function registryRoutes(app: FastifyInstance, options: RegistryRout
   app.decorateRequest('loginFor', undefined)
 
   app.addHook('onRequest', async (request, reply) => {
+    common.turns.noteRequest()
     reply.header('docker-distribution-api-version', 'registry/2.0')
     const hostile = hostileRequest(request.raw)
     if (hostile !== undefined)

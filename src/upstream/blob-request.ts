@@ -1,5 +1,6 @@
 import { mayRedirectTo, type AllowedHosts } from './allowed-hosts.ts'
 import type { Dial, DialAnswer } from './dial.ts'
+import { letGo } from './let-go.ts'
 import { resolveRange } from './byte-range.ts'
 import type { RegistryClient } from './registry-client.ts'
 import { statusError } from './status-error.ts'
@@ -34,7 +35,7 @@ export async function openBlobAt(
   let at = url
   let isHome = true
   for (let hops = 0; REDIRECTS.has(answer.status); hops += 1) {
-    answer.body.destroy()
+    letGo(answer.body)
     if (hops === MAX_REDIRECTS) throw new UpstreamError('BAD_ANSWER', `${upstream.host} redirects without end`)
     at = nextHop(answer, at, route.hosts)
     const request = { method, url: at, headers, signal }
@@ -64,7 +65,7 @@ function nextHop(answer: DialAnswer, at: URL, hosts: AllowedHosts): URL {
 function openedBlob(answer: DialAnswer, at: URL, { method, range }: OpenBlobOptions): OpenedBlob | undefined {
   const { status, body } = answer
   if (status === 404) {
-    body.destroy()
+    letGo(body)
     return undefined
   }
   const length = answer.header('content-length')
@@ -72,7 +73,7 @@ function openedBlob(answer: DialAnswer, at: URL, { method, range }: OpenBlobOpti
   const headers: Record<string, string> = { 'accept-ranges': 'bytes' }
   if (length !== undefined && /^[0-9]{1,15}$/.test(length)) headers['content-length'] = length
   if (status === 416 && range !== undefined) {
-    body.destroy()
+    letGo(body)
     const total = /^bytes \*\/([0-9]+)$/.exec(answer.header('content-range') ?? '')?.[1]
     return { status: 416, headers: total === undefined ? {} : { 'content-range': `bytes */${total}` }, body: undefined }
   }
@@ -85,7 +86,7 @@ function openedBlob(answer: DialAnswer, at: URL, { method, range }: OpenBlobOpti
     throw new UpstreamError('BAD_ANSWER', `${at.host} sent a blob encoded, though asked not to`)
   }
   if (method === 'HEAD') {
-    body.destroy()
+    letGo(body)
     return { status: 200, headers, body: undefined }
   }
   if (status === 200) return { status, headers, body }

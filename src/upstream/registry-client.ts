@@ -4,6 +4,7 @@ import { parseChallenge, type Challenge } from './challenge.ts'
 import { basicAuthorization, secretsOf, type Credentials, type FindCredentials } from './credentials/credentials.ts'
 import type { Dial, DialAnswer, DialRequest } from './dial.ts'
 import { formatComplaints } from './error-list.ts'
+import { letGo } from './let-go.ts'
 import { pathOf, TokenClient, type Access } from './token-client.ts'
 import { statusError } from './status-error.ts'
 import { UpstreamError } from './upstream-error.ts'
@@ -50,7 +51,7 @@ export class RegistryClient {
     const first = await this.#options.dial.send(this.#authorized(request, path, known))
     if (first.status !== 401) return first
     if (isStream) throw await this.#unauthorized(first, request, path, known)
-    first.body.destroy()
+    letGo(first.body)
     const challenge = parseChallenge(first.header('www-authenticate'))
     const fresh = await this.#authorize(challenge, access, known)
     const second = await this.#options.dial.send(this.#authorized(request, path, fresh))
@@ -64,7 +65,7 @@ export class RegistryClient {
     if (this.#challenge !== undefined) return
     const url = new URL('/v2/', this.#options.hosts.upstream)
     const answer = await this.#options.dial.send({ method: 'GET', url, headers: {}, signal })
-    answer.body.destroy()
+    letGo(answer.body)
     if (answer.status === 401) this.#challenge = parseChallenge(answer.header('www-authenticate'))
   }
 

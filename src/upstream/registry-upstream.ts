@@ -16,6 +16,7 @@ import {
   type DialTimeouts,
   type DialTrust,
 } from './dial.ts'
+import { letGo } from './let-go.ts'
 import { openPush } from './push-client.ts'
 import { RegistryClient } from './registry-client.ts'
 import { ReferrersClient } from './referrers-client.ts'
@@ -93,7 +94,7 @@ function askedWith(credentials: FindCredentials, { options, hosts, dial }: Conne
     what: string,
   ): Promise<Uint8Array | undefined> {
     if (answer.status === 404) {
-      answer.body.destroy()
+      letGo(answer.body)
       return undefined
     }
     if (answer.status !== 200) throw await client.refusal(pathOf(repository), answer, what)
@@ -172,7 +173,7 @@ function askedWith(credentials: FindCredentials, { options, hosts, dial }: Conne
     const url = new URL('/v2/', options.url)
     const answer = await client.send('login', { method: 'GET', url, headers: {}, signal })
     if (answer.status !== 200) throw await client.refusal('', answer, 'a login')
-    answer.body.destroy()
+    letGo(answer.body)
   }
 
   const referrers = new ReferrersClient({
@@ -180,7 +181,7 @@ function askedWith(credentials: FindCredentials, { options, hosts, dial }: Conne
     list: async (repository, url, accept, signal) => {
       const answer = await get(repository, url, accept, signal)
       if (LACKS_REFERRERS.has(answer.status)) {
-        answer.body.destroy()
+        letGo(answer.body)
         return undefined
       }
       const bytes = await read(repository, answer, options.maxManifestBytes, 'the referrers')

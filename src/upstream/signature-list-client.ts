@@ -1,6 +1,7 @@
 import type { Digest } from '../reference/digest.ts'
 import type { Repository } from '../reference/repository.ts'
 import type { DialAnswer } from './dial.ts'
+import { letGo } from './let-go.ts'
 
 export type SignatureListOptions = {
   readonly get: (repository: Repository, path: string, signal: AbortSignal) => Promise<DialAnswer>
@@ -34,7 +35,7 @@ export class SignatureListClient {
 
   async #probe(repository: Repository, signal: AbortSignal): Promise<boolean> {
     const answer = await this.#options.get(repository, '/v2/', signal)
-    answer.body.destroy()
+    letGo(answer.body)
     return answer.header(HEADER)?.trim() === '1'
   }
 }

@@ -1,6 +1,7 @@
 import { readBounded } from './bounded-body.ts'
 import type { DialAnswer } from './dial.ts'
 import { formatComplaints, MAX_ERROR_BYTES, parseErrorList, type RegistryComplaint } from './error-list.ts'
+import { letGo } from './let-go.ts'
 import { UpstreamError, type UpstreamErrorCode } from './upstream-error.ts'
 
 const MAX_RETRY_AFTER_SECONDS = 3600
@@ -33,7 +34,7 @@ function codeOf(status: number): UpstreamErrorCode {
 
 async function complaintsOf(answer: DialAnswer, secrets: readonly string[]): Promise<readonly RegistryComplaint[]> {
   if (answer.status < 400) {
-    answer.body.destroy()
+    letGo(answer.body)
     return []
   }
   try {

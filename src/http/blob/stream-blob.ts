@@ -5,6 +5,7 @@ import { BlobDigestError } from './blob-error.ts'
 import { BlobHash } from './blob-hash.ts'
 import type { HashThread } from './hash-thread.ts'
 import { ManifestScreen } from './manifest-screen.ts'
+import type { Turns } from './turns.ts'
 
 export type BlobStream = {
   /** Each of its chunks is its reader's alone. */
@@ -12,6 +13,7 @@ export type BlobStream = {
   readonly response: ServerResponse
   /** Called before the first byte leaves: until then an error can still be answered. */
   readonly begin: () => void
+  readonly turns: Turns
 }
 
 /** Two writes under way keep the socket busy; more would only be memory. */
@@ -28,8 +30,8 @@ export async function streamWholeBlob(stream: BlobStream, digest: Digest, thread
   const screen = new ManifestScreen()
   const hash = new BlobHash(algorithmOf(digest), thread)
   const writes = new Writes(stream)
+  const turn = stream.turns.begin()
   try {
-    const turn = new Turn()
     for await (const chunk of stream.body) {
       for (const ready of screen.push(ownBytes(chunk))) await writes.write(ready, bytes => hash.update(bytes))
       await hash.room()
@@ -44,32 +46,23 @@ export async function streamWholeBlob(stream: BlobStream, digest: Digest, thread
   } catch (error) {
     hash.cancel()
     throw error
+  } finally {
+    turn.end()
   }
 }
 
 /** Sends a part of a blob, which nobody but the client can check once it has the whole. */
 export async function streamPartOfBlob(stream: BlobStream): Promise<void> {
   const writes = new Writes(stream)
-  const turn = new Turn()
-  for await (const chunk of stream.body) {
-    await writes.write(ownBytes(chunk), free)
-    await turn.after(chunk)
-  }
-  await writes.end()
-}
-
-/** A socket that has more to give is read up to 32 times in a row, 64 KiB each: ten such streams are 20 MiB in one turn. */
-const TURN_BYTES = 64 * 1024
-
-/** Lets everybody else have their turn of the event loop after each share of a stream: manifests wait behind blobs. */
-class Turn {
-  #bytes = 0
-
-  async after({ byteLength }: Uint8Array): Promise<void> {
-    this.#bytes += byteLength
-    if (this.#bytes < TURN_BYTES) return
-    this.#bytes = 0
-    await new Promise<void>(resolve => setImmediate(resolve))
+  const turn = stream.turns.begin()
+  try {
+    for await (const chunk of stream.body) {
+      await writes.write(ownBytes(chunk), free)
+      await turn.after(chunk)
+    }
+    await writes.end()
+  } finally {
+    turn.end()
   }
 }
 

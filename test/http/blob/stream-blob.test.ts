@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 import { createHash } from 'node:crypto'
 import t from 'tap'
 import { HashThread } from '../../../src/http/blob/hash-thread.ts'
+import { Turns } from '../../../src/http/blob/turns.ts'
 import { streamPartOfBlob, streamWholeBlob, type BlobStream } from '../../../src/http/blob/stream-blob.ts'
 import { digestOf, isDigest } from '../../../src/reference/digest.ts'
 import { chunks, manifests, MIB, others } from './blobs.ts'
@@ -29,7 +30,7 @@ async function sent(body: Readable, send: (stream: BlobStream) => Promise<void>)
       begun = true
       response.writeHead(200)
     }
-    send({ body, response, begin }).then(
+    send({ body, response, begin, turns: new Turns() }).then(
       () => ended.resolve('whole'),
       (error: unknown) => {
         response.destroy()
