@@ -88,7 +88,7 @@ const RULES: Readonly<Record<string, { readonly imports: readonly string[]; read
   config: { imports: ['reference'], uses: ['node:fs', 'node:path', 'yaml', 'zod'] },
   nodes: { imports: ['json', 'reference'], uses: ['smol-toml', 'yaml'] },
   http: {
-    imports: ['json', 'reference', 'manifest', 'trust', 'upstream', 'verdict', 'observe'],
+    imports: ['json', 'cache', 'reference', 'manifest', 'trust', 'upstream', 'verdict', 'observe'],
     uses: [
       'node:crypto',
       'node:stream',

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { ByteBudget } from '../cache/byte-budget.ts'
+import { withDeadline } from '../cache/deadline.ts'
 import type { Config } from '../config/config.ts'
 import { AdmittedBlobs } from '../http/admitted-blobs.ts'
 import { untraced } from '../observe/tracing.ts'
@@ -107,8 +108,15 @@ export function openCompartment(config: Config, parts: CompartmentParts): Compar
   }
   const manifestOf: JudgeOptions['manifestOf'] = (repository, digest) =>
     manifests.get({ by: 'digest', repository, digest })
+  const blobOf: JudgeOptions['blobOf'] = async (repository, descriptor) => {
+    const upstream = upstreams.forHost(repository.host)
+    if (upstream === undefined) return undefined
+    return withDeadline(config.limits.verdictSeconds * MS, signal =>
+      signatureSourceOf(upstream).blob(repository, descriptor, signal),
+    )
+  }
   const lookUps = sharedLookUps(signaturesOf)
-  const shadow = parts.shadow?.judgeOver({ signaturesOf: lookUps.second, manifestOf, entries: sizes.shadow })
+  const shadow = parts.shadow?.judgeOver({ signaturesOf: lookUps.second, manifestOf, blobOf, entries: sizes.shadow })
   const alone = createJudge({
     reading: config.signedIdentityDefault,
     index: config.index,
@@ -117,6 +125,7 @@ export function openCompartment(config: Config, parts: CompartmentParts): Compar
     admitted,
     signaturesOf: shadow === undefined ? signaturesOf : lookUps.first,
     manifestOf,
+    blobOf,
     verifying: work => around('verification', work),
     budget: parts.budget,
   })

@@ -22,7 +22,9 @@ export type ShadowJudge = {
   readonly close: () => Promise<void>
 }
 
-export type ShadowParts = Pick<JudgeOptions, 'signaturesOf' | 'manifestOf'> & { readonly entries: ShadowEntries }
+export type ShadowParts = Pick<JudgeOptions, 'signaturesOf' | 'manifestOf' | 'blobOf'> & {
+  readonly entries: ShadowEntries
+}
 
 /** How much is remembered: comparisons, and digests admitted by others. */
 export type ShadowEntries = { readonly comparisons: number; readonly admitted: number }
@@ -56,7 +58,7 @@ export function openShadow(config: Config, parts: KeeperParts): OpenedShadow | u
   }
   return {
     start: () => void start(),
-    judgeOver({ signaturesOf, manifestOf, entries }) {
+    judgeOver({ signaturesOf, manifestOf, blobOf, entries }) {
       const shadow = new Shadow({
         judge: createJudge({
           reading,
@@ -66,6 +68,7 @@ export function openShadow(config: Config, parts: KeeperParts): OpenedShadow | u
           admitted: new AdmittedDigests({ maxEntries: entries.admitted, ttlMs: ADMITTED_MS }),
           signaturesOf,
           manifestOf,
+          blobOf,
         }),
         snapshots,
         manifestOf,

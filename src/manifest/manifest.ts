@@ -66,8 +66,8 @@ export function parseManifest(
   return decoded.value
 }
 
-/** Whether no runtime can take this for an image: all its layers are signatures, attestations or SBOMs (case 104). */
-export function isSignatureArtifact(manifest: Manifest): manifest is ImageManifest {
+/** Whether all its layers say that they are signatures, attestations or SBOMs; what they are only their bytes tell (case 104). */
+export function claimsSignatures(manifest: Manifest): manifest is ImageManifest {
   return (
     manifest.kind === 'image' &&
     manifest.mediaType === MEDIA_TYPES.ociManifest &&

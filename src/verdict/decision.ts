@@ -23,7 +23,7 @@ export type AcceptedVia =
   | { readonly by: 'index'; readonly index: Digest }
   /** The same client was told this digest when it asked for an accepted tag. */
   | { readonly by: 'tag'; readonly tag: string }
-  /** Signatures, attestations and SBOMs, which no runtime can run. */
+  /** Signatures, attestations and SBOMs, whose bytes no runtime can unpack. */
   | { readonly by: 'signature-artifact' }
   /** An index whose children were all accepted by themselves (`index: children`). */
   | { readonly by: 'children' }

@@ -1,5 +1,5 @@
 import type { ByteBudget } from '../cache/byte-budget.ts'
-import { isSignatureArtifact, type ImageIndex, type Manifest } from '../manifest/manifest.ts'
+import { claimsSignatures, type ImageIndex, type Manifest } from '../manifest/manifest.ts'
 import type { SignedIdentityDefault } from '../policy/policy.ts'
 import { requirementsFor } from '../policy/requirements-for.ts'
 import type { Digest } from '../reference/digest.ts'
@@ -11,6 +11,7 @@ import { heldSignatures, type HeldSignatures } from './held-signatures.ts'
 import type { AdmittedDigests, Grounds } from './admitted-digests.ts'
 import { decide, type FindSignatures, type Verifying } from './decide.ts'
 import { UndecidedError, type Accepted, type AcceptedVia, type Decision, type Evaluation } from './decision.ts'
+import { holdsDocumentsOnly, type BlobOf } from './signature-artifact.ts'
 import type { CachedDecision, VerdictCache } from './verdict-cache.ts'
 
 export type JudgeOptions = {
@@ -24,6 +25,7 @@ export type JudgeOptions = {
   readonly signaturesOf: (reference: ImageReference, manifest: Manifest) => FindSignatures
   /** A manifest of the repository by digest; undefined where the upstream has none. Throws where it can't be had. */
   readonly manifestOf: (repository: Repository, digest: Digest) => Promise<Manifest | undefined>
+  readonly blobOf: BlobOf
   /** Goes around the checking of signatures, for those who take its time. */
   readonly verifying?: Verifying
   /** What all verdicts under way may hold of signatures; without, as much as they find. */
@@ -58,10 +60,6 @@ export function createJudge(options: JudgeOptions): Judge {
 
   function settled({ reference, manifest, snapshot, client }: JudgeInput): Decision | undefined {
     const { policy } = snapshot
-    if (isSignatureArtifact(manifest) && (reference.by === 'digest' || COSIGN_TAG.test(reference.tag))) {
-      const accepted = { via: { by: 'signature-artifact' }, signers: [], goodUntil: undefined } as const
-      return acceptedVia(accepted, reference, manifest, snapshot)
-    }
     if (reference.by === 'tag') return undefined
     const admission = admitted.find(snapshot.id, reference.repository, manifest.digest, client)
     if (admission === undefined) return undefined
@@ -82,6 +80,23 @@ export function createJudge(options: JudgeOptions): Judge {
   ): void {
     const index = { digest, children: children.map(child => child.digest), depth }
     admitted.admitChildren(snapshot.id, repository, index, grounds)
+  }
+
+  /** What verifies behind the gate may have what it verifies by; the policy is asked about all else. */
+  async function decideAny(input: JudgeInput): Promise<Decision> {
+    const { reference, manifest, snapshot } = input
+    const isAsked = reference.by === 'digest' || COSIGN_TAG.test(reference.tag)
+    if (!isAsked || !claimsSignatures(manifest)) return decideOne(input)
+    let areDocuments: boolean
+    try {
+      areDocuments = await holdsDocumentsOnly(reference.repository, manifest, options.blobOf, options.budget)
+    } catch (cause) {
+      const message = `could not read what is attached: ${cause instanceof Error ? cause.message : String(cause)}`
+      throw new UndecidedError(message, evaluationOf(reference, manifest, snapshot), { cause })
+    }
+    if (!areDocuments) return decideOne(input)
+    const accepted = { via: { by: 'signature-artifact' }, signers: [], goodUntil: undefined } as const
+    return acceptedVia(accepted, reference, manifest, snapshot)
   }
 
   async function decideOne(input: JudgeInput): Promise<Decision> {
@@ -173,7 +188,7 @@ export function createJudge(options: JudgeOptions): Judge {
       const { reference, manifest, snapshot } = input
       const decision = settled(input)
       if (decision !== undefined) return { decision, cached: true }
-      const judged = await verdicts.get(snapshot.id, reference, manifest.digest, () => decideOne(input))
+      const judged = await verdicts.get(snapshot.id, reference, manifest.digest, () => decideAny(input))
       noteChildren(input, judged.decision)
       return judged
     },
@@ -190,11 +205,16 @@ export function createJudge(options: JudgeOptions): Judge {
 export function acceptedVia(
   { via, signers, goodUntil }: Grounds & { readonly via: AcceptedVia },
   reference: ImageReference,
-  { digest }: Manifest,
+  manifest: Manifest,
   snapshot: Snapshot,
 ): Accepted {
+  return { outcome: 'accepted', via, signers, goodUntil, evaluation: evaluationOf(reference, manifest, snapshot) }
+}
+
+/** One in which no requirement was looked at. */
+function evaluationOf(reference: ImageReference, { digest }: Manifest, snapshot: Snapshot): Evaluation {
   const { scope } = requirementsFor(snapshot.policy, reference)
-  const evaluation = {
+  return {
     reference: formatReference(reference),
     digest,
     scope,
@@ -203,7 +223,6 @@ export function acceptedVia(
     leftOut: [],
     children: [],
   }
-  return { outcome: 'accepted', via, signers, goodUntil, evaluation }
 }
 
 /** One look for each kind of signature, however many requirements ask for it. */

@@ -1,5 +1,6 @@
 import { request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
+import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import {
   type AttachedLayer,
@@ -10,6 +11,7 @@ import {
   payloadOf,
   sigManifest,
   signatureLayer,
+  SIMPLE_SIGNING,
   sigTag,
 } from '../support/signer.ts'
 import { scene, type Scene } from './scene.ts'
@@ -132,6 +134,50 @@ t.test('case 104: a tag that looks like a signature is no way out for an image',
   t.ok((await pull(`test/manifests/${tag}`)).status >= 400, 'a layer that Go reads as another type')
   registry.put('test', { manifest: indexOf([evil]), blobs: [] }, tag)
   t.equal((await pull(`test/manifests/${tag}`)).status, 403, 'an index is none')
+})
+
+t.test('case 104: a file system that calls itself a signature is judged as the image that it is', async t => {
+  const { registry, pull } = await scene(t)
+  const content = Buffer.alloc(1024)
+  const tag = sigTag(imageOf('other').manifest.digest)
+  const put = (layers: readonly ReturnType<typeof blobOf>[]): string => {
+    const config = blobOf('{"rootfs":{"type":"layers","diff_ids":[]}}', 'application/vnd.oci.image.config.v1+json')
+    const describe = ({ mediaType, digest, size }: ReturnType<typeof blobOf>): object => ({ mediaType, digest, size })
+    const text = JSON.stringify({
+      schemaVersion: 2,
+      mediaType: OCI_MANIFEST,
+      config: describe(config),
+      layers: layers.map(describe),
+    })
+    return registry.put('test', { manifest: blobOf(text, OCI_MANIFEST), blobs: [config, ...layers] }, tag).digest
+  }
+  const types = [SIMPLE_SIGNING, 'text/spdx', 'application/vnd.dsse.envelope.v1+json']
+  const table: readonly { readonly it: string; readonly bytes: Buffer; readonly status: number }[] = [
+    { it: 'a document', bytes: Buffer.from('{"critical":{}}'), status: 200 },
+    { it: 'a gzipped tar', bytes: gzipSync(content), status: 403 },
+    { it: 'a tar', bytes: content, status: 403 },
+    {
+      it: 'a document of more than 16 MiB',
+      bytes: Buffer.from(`{"a":"${'x'.repeat(16 * 1024 * 1024)}"}`),
+      status: 403,
+    },
+  ]
+  for (const { it, bytes, status } of table) {
+    for (const type of types) {
+      const digest = put([blobOf(bytes, type)])
+      t.equal((await pull(`test/manifests/${tag}`)).status, status, `${it} as ${type}, by its tag`)
+      t.equal((await pull(`test/manifests/${digest}`)).status, status, 'by digest')
+    }
+  }
+  const document = blobOf('{"critical":{}}', SIMPLE_SIGNING)
+  t.equal((await pull(`test/manifests/${put([document, blobOf(gzipSync(content), SIMPLE_SIGNING)])}`)).status, 403)
+  const gone = blobOf('{"critical":{"gone":1}}', SIMPLE_SIGNING)
+  const incomplete = put([gone])
+  registry.blobs.delete(`test ${gone.digest}`)
+  t.equal((await pull(`test/manifests/${incomplete}`)).status, 403, 'a layer that is missing')
+  registry.on(/\/blobs\//, (_request, response) => (response.writeHead(500).end(), true))
+  const unknown = put([blobOf('{"critical":{"other":1}}', SIMPLE_SIGNING)])
+  t.equal((await pull(`test/manifests/${unknown}`)).status, 503, 'what cannot be read is not known to be a document')
 })
 
 t.test('case 123: a refused manifest does not leave by the blobs route, whole or in parts', async t => {

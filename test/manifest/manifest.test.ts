@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import t from 'tap'
 import { includesManifestKey, looksLikeManifest } from '../../src/manifest/manifest-keys.ts'
 import {
-  isSignatureArtifact,
+  claimsSignatures,
   ManifestError,
   MAX_MANIFEST_BYTES,
   parseManifest,
@@ -150,7 +150,7 @@ t.test('limits at L and L + 1 (cases 117, 220)', async t => {
   t.equal(verdictOn(nested(32)), 'MALFORMED')
 })
 
-t.test('a signature artifact is what no runtime can run (case 104)', async t => {
+t.test('what says that it is signatures and nothing else (case 104)', async t => {
   const signature = descriptor(simpleSigning)
   const table: readonly { it: string; document: object; is: boolean }[] = [
     { it: 'cosign signatures', document: { ...IMAGE, layers: [signature, signature] }, is: true },
@@ -161,7 +161,7 @@ t.test('a signature artifact is what no runtime can run (case 104)', async t => 
     { it: 'a docker manifest', document: { ...IMAGE, mediaType: dockerManifest, layers: [signature] }, is: false },
     { it: 'another case', document: { ...IMAGE, layers: [descriptor(simpleSigning.toUpperCase())] }, is: false },
   ]
-  for (const { it, document, is } of table) t.equal(isSignatureArtifact(parse(document)), is, it)
+  for (const { it, document, is } of table) t.equal(claimsSignatures(parse(document)), is, it)
   const twoFaced = { ...IMAGE, layers: [descriptor(simpleSigning, { MediaType: LAYER })] }
   t.throws(() => parse(twoFaced), { code: 'MALFORMED' }, 'a layer that is a signature here and a file system in Go')
 })
