@@ -90,9 +90,9 @@ export async function createGate(config: Config, logger: Logger, member?: Member
     onInternalError,
   }
   const tracedGate = (compartment: Compartment): RegistryGate => {
-    const { upstreams, manifests, admittedBlobs, opaqueBlobs } = compartment
+    const { upstreams, manifests, admittedBlobs, largeBlobs } = compartment
     const traced = tracedParts(compartment, engine.snapshots, observers.tracing)
-    return { ...ofAll, ...traced, upstreams, manifests, admittedBlobs, opaqueBlobs }
+    return { ...ofAll, ...traced, upstreams, manifests, admittedBlobs, largeBlobs }
   }
   const viewers = openViewers(config, engine, tracedGate)
   await registry.register(registryRoutes, {

@@ -43,7 +43,7 @@ const ONE_VIEWER: CompartmentSizes = {
   verdicts: 200,
   admittedDigests: 1000,
   admittedBlobs: 5000,
-  opaqueBlobs: 500,
+  largeBlobs: 500,
   told: 500,
   shadow: { comparisons: 200, admitted: 1000 },
 }
@@ -109,7 +109,7 @@ function forAll({ cache }: Config): CompartmentSizes {
     verdicts: cache.verdicts,
     admittedDigests: 50_000,
     admittedBlobs: 500_000,
-    opaqueBlobs: 20_000,
+    largeBlobs: 20_000,
     told: 100_000,
     shadow: { comparisons: 20_000, admitted: 50_000 },
   }

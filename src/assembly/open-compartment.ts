@@ -32,8 +32,8 @@ export type Compartment = {
   readonly manifests: ManifestStore
   readonly judge: Judge
   readonly admittedBlobs: AdmittedBlobs
-  /** Blobs that were found to be no manifests. */
-  readonly opaqueBlobs: LRUCache<string, true>
+  /** Blobs that are larger than any manifest. */
+  readonly largeBlobs: LRUCache<string, true>
   /** undefined where there is no shadow policy. */
   readonly compareWithShadow: ((pull: ShadowedPull) => Promise<ShadowResult>) | undefined
   /** What was pushed or deleted is asked for anew, and what was refused in its repository is judged anew. */
@@ -51,7 +51,7 @@ export type CompartmentSizes = {
   readonly verdicts: number
   readonly admittedDigests: number
   readonly admittedBlobs: number
-  readonly opaqueBlobs: number
+  readonly largeBlobs: number
   readonly told: number
   readonly shadow: ShadowEntries
 }
@@ -147,7 +147,7 @@ export function openCompartment(config: Config, parts: CompartmentParts): Compar
     manifests,
     judge,
     admittedBlobs: new AdmittedBlobs(sizes.admittedBlobs),
-    opaqueBlobs: new LRUCache({ max: sizes.opaqueBlobs }),
+    largeBlobs: new LRUCache({ max: sizes.largeBlobs }),
     compareWithShadow: shadow?.compare,
     forget(repository, reference) {
       manifests.forget(repository, reference)

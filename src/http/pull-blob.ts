@@ -1,32 +1,26 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { LRUCache } from 'lru-cache'
 import type { Digest } from '../reference/digest.ts'
 import { repositoryName, type Repository } from '../reference/repository.ts'
 import type { Snapshot } from '../trust/snapshot.ts'
 import { readingBlob } from '../upstream/reading-blob.ts'
-import type { Upstream } from '../upstream/upstream.ts'
 import type { Upstreams } from '../upstream/upstreams.ts'
 import type { AdmittedBlobs } from './admitted-blobs.ts'
 import { BlobDigestError, ManifestInBlobError } from './blob/blob-error.ts'
 import type { HashThread } from './blob/hash-thread.ts'
-import { isManifestDocument } from './blob/manifest-screen.ts'
+import { noSuchRange, refuseSmallPart, sendPart, smallBlob, type PartDependencies } from './blob-part.ts'
 import type { Turns } from './blob/turns.ts'
 import { streamPartOfBlob, streamWholeBlob } from './blob/stream-blob.ts'
-import { failureAnswer } from './failure-answer.ts'
+import { failureAnswer, unavailable } from './failure-answer.ts'
 import type { ErrorAnswer } from './oci-error.ts'
 import { parseRange } from './range.ts'
 import type { RegistryRequest } from './registry-request.ts'
 import { sendError } from './send-error.ts'
 
-export type BlobDependencies = {
+export type BlobDependencies = PartDependencies & {
   readonly upstreams: Upstreams
   readonly snapshots: { readonly current: () => Promise<Snapshot> }
   readonly blobs: 'all' | 'admitted'
   readonly admittedBlobs: AdmittedBlobs
-  /** Blobs that were found to be no manifests, so that a range of one need not be looked at again. */
-  readonly opaqueBlobs: LRUCache<string, true>
-  /** The length of a blob, or of the part asked for, once it has left whole. */
-  readonly onBlobSent: (bytes: number) => void
   /** A blob that was kept back, or whose stream was cut before its end though the client was there. */
   readonly onBlobStopped: (reason: BlobStop, error: unknown, what: string) => void
   readonly hashThread: HashThread
@@ -59,14 +53,20 @@ export async function answerBlob(
     if (refusal !== undefined) return sendError(reply, refusal)
     const method = request.method === 'HEAD' ? 'HEAD' : 'GET'
     const range = method === 'GET' ? parseRange(request.headers.range) : undefined
-    if (range !== undefined) await refuseManifest(upstream, repository, digest, gate, hangUp.signal)
+    if (range !== undefined) {
+      const small = await smallBlob(upstream, repository, digest, gate, hangUp.signal)
+      if (small === undefined) return sendError(reply, unknownBlob(what))
+      if (small === 'no-room') return sendError(reply, unavailable('too many parts of blobs are asked for'))
+      if (small !== 'large') return await sendPart(reply, { whole: small, range, digest, what }, gate)
+    }
     const blob = await upstream.openBlob(repository, digest, { method, range, signal: hangUp.signal })
     if (blob === undefined) return sendError(reply, unknownBlob(what))
     reply.code(blob.status).headers(blob.headers)
     if (blob.status === 416) {
       blob.body?.destroy()
-      return sendError(reply, { status: 416, code: 'RANGE_INVALID', message: `${what}: no such range` })
+      return sendError(reply, noSuchRange(what))
     }
+    if (blob.status === 206) refuseSmallPart(blob, repository)
     reply.header('content-type', 'application/octet-stream').header('docker-content-digest', digest)
     if (blob.body === undefined) return await reply.send(null)
     const { body, status } = blob
@@ -75,7 +75,9 @@ export async function answerBlob(
     const stream = { body, response: reply.raw, begin: () => begin(reply, gate.stallMs, sent), turns: gate.turns }
     // A part of a blob cannot be checked here; the client checks the whole. That it is no manifest is known already.
     await readingBlob(body, repository.host, () =>
-      status === 206 ? streamPartOfBlob(stream) : streamWholeBlob(stream, digest, gate.hashThread),
+      status === 206
+        ? streamPartOfBlob(stream, { isBeginning: blob.headers['content-range']?.startsWith('bytes 0-') === true })
+        : streamWholeBlob(stream, digest, gate.hashThread),
     )
     return reply
   } catch (error) {
@@ -119,23 +121,6 @@ async function refusalOf(
   const { id } = await gate.snapshots.current()
   if (gate.admittedBlobs.has(id, repository, digest)) return undefined
   return { status: 403, code: 'DENIED', message: `blocked by image policy: no accepted manifest names ${what}` }
-}
-
-/** Before a range is served: the parts of a manifest could be put together again. */
-async function refuseManifest(
-  upstream: Upstream,
-  repository: Repository,
-  digest: Digest,
-  gate: BlobDependencies,
-  signal: AbortSignal,
-): Promise<void> {
-  const key = `${repositoryName(repository)}@${digest}`
-  if (gate.opaqueBlobs.has(key)) return
-  const whole = await upstream.openBlob(repository, digest, { method: 'GET', range: undefined, signal })
-  if (whole?.body === undefined) return
-  const { body } = whole
-  if (await readingBlob(body, repository.host, () => isManifestDocument(body))) throw new ManifestInBlobError()
-  gate.opaqueBlobs.set(key, true)
 }
 
 function unknownBlob(what: string): ErrorAnswer {

@@ -112,6 +112,65 @@ t.test('cases 110 to 113: documents that two clients could read differently', as
   }
 })
 
+t.test('cases 106 and 123: a registry that gives other bytes for a part than for the whole', async t => {
+  const { registry, pull } = await scene(t)
+  const { bytes, digest } = imageOf('refused').manifest
+  const innocent = Buffer.alloc(bytes.length, 1)
+  const large = Buffer.alloc(5 * 1024 * 1024, 1)
+  let whole: Buffer = innocent
+  let isLengthTold = true
+  let total = bytes.length
+  registry.on(/\/blobs\//, (request, response) => {
+    const [, from] = /^bytes=(\d+)-/.exec(request.headers.range ?? '') ?? []
+    if (from === undefined) {
+      response.writeHead(200, isLengthTold ? { 'content-length': whole.length } : {}).end(whole)
+      return true
+    }
+    const part = bytes.subarray(Number(from))
+    const range = `bytes ${from}-${bytes.length - 1}/${total}`
+    response.writeHead(206, { 'content-range': range, 'content-length': part.length }).end(part)
+    return true
+  })
+  const ask = (range: string): ReturnType<typeof pull> => pull(`test/blobs/${digest}`, { headers: { range } })
+  t.equal((await ask('bytes=0-')).status, 502, 'the whole has another digest')
+  whole = large
+  for (const told of [true, false]) {
+    isLengthTold = told
+    t.match(await ask('bytes=0-'), { status: 502 }, 'said to be large, and then small')
+    total = large.length
+    t.match(await ask('bytes=0-'), { status: 403, code: 'DENIED' }, 'and large again, but it begins as a manifest')
+    total = bytes.length
+  }
+})
+
+t.test('a part of a small blob is of the bytes that have the digest', async t => {
+  const { registry, pull, adminUrl } = await scene(t)
+  const blob = blobOf(Buffer.from(Uint8Array.from({ length: 1000 }, (_, index) => index % 251)))
+  registry.blobs.set(`test ${blob.digest}`, blob)
+  const table: readonly {
+    readonly range: string
+    readonly status: number
+    readonly is: string
+    readonly part?: Buffer
+  }[] = [
+    { range: 'bytes=0-9', status: 206, is: 'bytes 0-9/1000', part: blob.bytes.subarray(0, 10) },
+    { range: 'bytes=990-', status: 206, is: 'bytes 990-999/1000', part: blob.bytes.subarray(990) },
+    { range: 'bytes=-5', status: 206, is: 'bytes 995-999/1000', part: blob.bytes.subarray(995) },
+    { range: 'bytes=0-5000', status: 206, is: 'bytes 0-999/1000', part: blob.bytes },
+    { range: 'bytes=1000-', status: 416, is: 'bytes */1000' },
+  ]
+  for (const { range, status, is, part } of table) {
+    const answer = await pull(`test/blobs/${blob.digest}`, { headers: { range } })
+    t.equal(answer.status, status, range)
+    t.equal(answer.headers.get('content-range'), is)
+    if (part !== undefined) t.ok(answer.body.equals(part))
+    if (status === 206) t.equal(answer.headers.get('docker-content-digest'), blob.digest)
+  }
+  t.equal((await pull(`test/blobs/${blobOf('gone').digest}`, { headers: { range: 'bytes=0-1' } })).status, 404)
+  const metrics = await (await fetch(`${adminUrl}/metrics`)).text()
+  t.match(metrics, /^sealgate_blob_bytes_total 1025$/m, 'counted as what has left')
+})
+
 t.test('case 104: a tag that looks like a signature is no way out for an image', async t => {
   const { registry, signer, pull } = await scene(t)
   const evil = registry.put('test', imageOf('evil'), sigTag(imageOf('other').manifest.digest))

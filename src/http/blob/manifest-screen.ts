@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream'
 import { TopLevelKeys } from '../../json/top-level-keys.ts'
 import { includesManifestKey } from '../../manifest/manifest-keys.ts'
 import { MAX_MANIFEST_BYTES } from '../../manifest/manifest.ts'
@@ -43,30 +42,5 @@ export class ManifestScreen {
   /** What is still held: once everything has been read and found good, it may leave too. */
   rest(): readonly Uint8Array<ArrayBuffer>[] {
     return this.#held
-  }
-}
-
-/**
- * Whether a blob is a manifest or index document, read from its beginning until that is certain: one chunk for anything
- * that is not JSON.
- *
- * @param stream is destroyed afterwards
- */
-export async function isManifestDocument(stream: Readable): Promise<boolean> {
-  let keys: TopLevelKeys | undefined
-  try {
-    for await (const chunk of stream) {
-      const bytes = Buffer.from(chunk)
-      if (keys === undefined) {
-        const first = bytes.find(byte => !SPACE.has(byte))
-        if (first === undefined) continue
-        if (first !== OPENING_BRACE) return false
-        keys = new TopLevelKeys()
-      }
-      if (includesManifestKey(keys.push(bytes))) return true
-    }
-    return false
-  } finally {
-    stream.destroy()
   }
 }

@@ -51,15 +51,25 @@ export async function streamWholeBlob(stream: BlobStream, digest: Digest, thread
   }
 }
 
-/** Sends a part of a blob, which nobody but the client can check once it has the whole. */
-export async function streamPartOfBlob(stream: BlobStream): Promise<void> {
+/**
+ * Sends a part of a blob, which nobody but the client can check once it has the whole. Its beginning is no manifest.
+ *
+ * @throws ManifestInBlobError, and what the body or the response failed with
+ */
+export async function streamPartOfBlob(
+  stream: BlobStream,
+  { isBeginning }: { readonly isBeginning: boolean },
+): Promise<void> {
+  const screen = isBeginning ? new ManifestScreen() : undefined
   const writes = new Writes(stream)
   const turn = stream.turns.begin()
   try {
     for await (const chunk of stream.body) {
-      await writes.write(ownBytes(chunk), free)
+      const bytes = ownBytes(chunk)
+      for (const ready of screen?.push(bytes) ?? [bytes]) await writes.write(ready, free)
       await turn.after(chunk)
     }
+    for (const ready of screen?.rest() ?? []) await writes.write(ready, free)
     await writes.end()
   } finally {
     turn.end()

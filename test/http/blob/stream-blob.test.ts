@@ -157,9 +157,15 @@ t.test('when the thread ends, what it was hashing is cut, and the next blob has 
 
 t.test('a part of a blob leaves as it came', async t => {
   const bytes = Buffer.from(Uint8Array.from({ length: 300_000 }, (_, index) => index % 249))
-  const { end, received, complete } = await sent(chunks(bytes, 65_536), streamPartOfBlob)
-  t.same({ end, complete }, { end: 'whole', complete: true })
-  t.ok(received.equals(bytes))
+  for (const isBeginning of [true, false]) {
+    const part = (stream: BlobStream): Promise<void> => streamPartOfBlob(stream, { isBeginning })
+    const { end, received, complete } = await sent(chunks(bytes, 65_536), part)
+    t.same({ end, complete }, { end: 'whole', complete: true })
+    t.ok(received.equals(bytes))
+  }
+  const manifest = Buffer.from('{"schemaVersion":2,"layers":[]}')
+  const beginning = await sent(chunks(manifest, 5), stream => streamPartOfBlob(stream, { isBeginning: true }))
+  t.match(beginning, { end: 'ManifestInBlobError', begun: false }, 'a manifest at the beginning of a part (case 123)')
 })
 
 t.test('a blob that comes fast lets others have their turn (p99 of manifests beside blobs)', async t => {
