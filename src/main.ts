@@ -1,16 +1,24 @@
 #!/usr/bin/env node
 import { setFlagsFromString } from 'node:v8'
-import { run } from './cli/run.ts'
+import { nodeProblem } from './cli/node-floor.ts'
 
 // V8 lets its heap grow by the machine's size: to several times what is alive, where there is much memory. A gate shares
 // its node with others. The flag is read at each collection, so setting it now is in time (docs/performance.md).
 setFlagsFromString('--heap-growing-percent=20')
 
-process.exitCode = await run(process.argv.slice(2), {
-  stdout: text => process.stdout.write(text),
-  stderr: text => process.stderr.write(text),
-  onSignal: handler => {
-    process.once('SIGTERM', handler)
-    process.once('SIGINT', handler)
-  },
-})
+const problem = nodeProblem(process.versions.node)
+if (problem === undefined) {
+  // Only now: on an older Node the libraries fail before anybody could say why.
+  const { run } = await import('./cli/run.ts')
+  process.exitCode = await run(process.argv.slice(2), {
+    stdout: text => process.stdout.write(text),
+    stderr: text => process.stderr.write(text),
+    onSignal: handler => {
+      process.once('SIGTERM', handler)
+      process.once('SIGINT', handler)
+    },
+  })
+} else {
+  process.stderr.write(problem)
+  process.exitCode = 1
+}

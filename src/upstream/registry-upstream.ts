@@ -57,23 +57,23 @@ export function openRegistryUpstream(options: RegistryUpstreamOptions): Upstream
     tokenHosts: options.tokenHosts,
     redirectHosts: options.redirectHosts,
   }
-  const dial = openDial({
-    origin: options.url,
-    trust: options.trust,
-    clientCertificate: options.clientCertificate,
-    timeouts: options.timeouts,
-  })
-  return {
-    ...askedWith(options.credentials, { options, hosts, dial }),
-    seenBy: credentials => askedWith(credentials, { options, hosts, dial }),
-    close: () => dial.close(),
+  const seenBy = (credentials: FindCredentials): Upstream => {
+    // Sockets of its own too: what is left in one is for nobody with other credentials (case 160).
+    const dial = openDial({
+      origin: options.url,
+      trust: options.trust,
+      clientCertificate: options.clientCertificate,
+      timeouts: options.timeouts,
+    })
+    return { ...askedWith(credentials, { options, hosts, dial }), close: () => dial.close() }
   }
+  return { ...seenBy(options.credentials), seenBy }
 }
 
 type Connected = { readonly options: RegistryUpstreamOptions; readonly hosts: AllowedHosts; readonly dial: Dial }
 
 /** What was granted to these credentials is in the client made here, and is nobody else's. */
-function askedWith(credentials: FindCredentials, { options, hosts, dial }: Connected): Upstream {
+function askedWith(credentials: FindCredentials, { options, hosts, dial }: Connected): Omit<Upstream, 'close'> {
   const client = new RegistryClient({ dial, hosts, credentials })
   const { host } = options.url
 
@@ -208,7 +208,6 @@ function askedWith(credentials: FindCredentials, { options, hosts, dial }: Conne
     signatureList: (repository, digest, signal) => extension.find(repository, digest, signal),
     push: options.push === 'passthrough' ? openPush({ client, origin: options.url, pathOf }) : undefined,
     login,
-    close: async () => undefined,
   }
 }
 

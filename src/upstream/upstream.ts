@@ -51,8 +51,8 @@ export type Upstream = {
    */
   readonly login?: (signal: AbortSignal) => Promise<void>
   /**
-   * The same registry as somebody else sees it: over the same sockets, and with nothing of what was granted to others. Its
-   * `close` does nothing. Absent: all see the same.
+   * The same registry as somebody else sees it: over sockets of their own, and with nothing of what was granted to others.
+   * Idle sockets close by themselves. Absent: all see the same.
    */
   readonly seenBy?: (credentials: FindCredentials) => Upstream
   readonly close: () => Promise<void>

@@ -286,6 +286,24 @@ t.test('a login that the registry takes back is over', async t => {
   t.equal((await pull('team/app/manifests/1', as(ALICE))).status, 401)
 })
 
+t.test('case 160: no socket to the registry carries the requests of two logins', async t => {
+  const { registry, pull } = await ownScene(t, 'basic')
+  const users = new Map<object, Set<string>>()
+  registry.on(/./, request => {
+    const { authorization } = request.headers
+    const seen = users.get(request.socket) ?? new Set()
+    if (authorization !== undefined) seen.add(authorization)
+    users.set(request.socket, seen)
+    return false
+  })
+  for (let round = 0; round < 3; round += 1) {
+    for (const user of [ALICE, CAROL]) t.equal((await pull('team/app/manifests/1', as(user))).status, 200)
+    t.equal((await pull('open/app/manifests/1')).status, 200)
+  }
+  t.ok(users.size >= 3)
+  for (const seen of users.values()) t.ok(seen.size <= 1)
+})
+
 t.test('more viewers than are remembered are served all the same', async t => {
   const { pull } = await ownScene(t, 'basic', { limits: { viewers: 1 } })
   for (const user of [ALICE, CAROL, ALICE, CAROL]) t.equal((await pull('team/app/manifests/1', as(user))).status, 200)

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { startEvilRegistry } from '../support/evil-registry.ts'
 import { startGate, temporaryDirectory } from '../support/gate.ts'
-import { ecdsaSigner, imageOf } from '../support/signer.ts'
+import { ecdsaSigner, imageOf, indexOf } from '../support/signer.ts'
 import { get, scene, signedPolicy } from './scene.ts'
 
 const REJECT = JSON.stringify({ default: [{ type: 'reject' }] })
@@ -22,6 +22,25 @@ t.test(
     }
   },
 )
+
+t.test('case 115: the children of an index belong to the policy that accepted it', async t => {
+  const { registry, signer, pull, policyFile, directory } = await scene(t)
+  const child = imageOf('child')
+  const index = indexOf([child.manifest])
+  registry.put('multi', child)
+  registry.put('multi', { manifest: index, blobs: [] }, '1')
+  registry.sign('multi', index, signer, 'example.org/multi')
+  const name = `multi/manifests/${child.manifest.digest}`
+  t.equal((await pull('multi/manifests/1')).status, 200)
+  t.equal((await pull(name)).status, 200)
+  const stranger = join(directory, 'stranger.pub')
+  writeFileSync(stranger, ecdsaSigner().publicPem)
+  writeFileSync(policyFile, JSON.stringify(signedPolicy(stranger)))
+  t.equal((await pull(name)).status, 403, 'not of the next one, though it is remembered')
+  writeFileSync(policyFile, JSON.stringify(signedPolicy(join(directory, 'cosign.pub'))))
+  t.equal((await pull('multi/manifests/1')).status, 200)
+  t.equal((await pull(name)).status, 200, 'and again of one that accepts it')
+})
 
 t.test('case 71: a changed key counts with the next pull', async t => {
   const { registry, signer, pull, directory } = await scene(t)

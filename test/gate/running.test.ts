@@ -119,7 +119,7 @@ t.test('one line a decision, with what it takes to understand it, and nothing se
   t.notMatch(lines.join(''), /s3cret/, 'no password, token or query')
 })
 
-t.test('health on a port of its own', async t => {
+t.test('case 150: health on a port of its own', async t => {
   const registry = await startEvilRegistry(t)
   const directory = temporaryDirectory(t)
   const { url, adminUrl } = await startGate(t, {

@@ -82,6 +82,10 @@ t.test('a request target means exactly one thing (cases 101, 124, 144)', async t
     { target: '/v2/test/tags/list?n=999999999', means: 'tags example.org/test 1000' },
     // unknown hosts are refused, never dialled (case 153)
     { target: '/v2/evil.example/a/manifests/1', means: 'UNKNOWN_HOST' },
+    // case 97: an address of this machine, spelt as the C library reads it, is a registry that nobody configured.
+    { target: '/v2/0x7f.1/a/manifests/1', means: 'UNKNOWN_HOST' },
+    { target: '/v2/a/manifests/1?ns=0x7f.1', means: 'UNKNOWN_HOST' },
+    { target: '/v2/a/manifests/1?ns=2130706433', means: 'UNKNOWN_HOST' },
     { target: '/v2/evil:443/a/manifests/1', means: 'UNKNOWN_HOST' },
     { target: '/v2/localhost/a/manifests/1', means: 'UNKNOWN_HOST' },
     { target: '/v2/a/manifests/1?ns=169.254.169.254', means: 'UNKNOWN_HOST' },

@@ -26,7 +26,7 @@ t.test('what is counted is shown', async t => {
     t.ok(text.includes(`${line}\n`), line)
 })
 
-t.test('labels are bounded, and each gate counts for itself', async t => {
+t.test('case 150: labels are bounded, and each gate counts for itself', async t => {
   const metrics = createMetrics(sources)
   for (let n = 0; n < 1000; n += 1) {
     metrics.decision({ verdict: 'accepted', scope: `h/${n}`, code: 'policy', cache: 'miss', durationMs: 1 })

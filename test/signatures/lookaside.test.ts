@@ -141,7 +141,7 @@ t.test('a namespace is in one file only', async t => {
   t.match(twice('default-docker: {}'), /^b.yaml: default-docker: is in a.yaml as well/)
 })
 
-t.test('85: where the signatures of an image are', async t => {
+t.test('case 85: where the signatures of an image are', async t => {
   const digest = digestOf(Buffer.from('x'))
   const hex = digest.slice('sha256:'.length)
   const { repository } = referenceOf('example.org/team/app')

@@ -8,7 +8,7 @@ const file = (username: string, password: string): CredentialPlace => ({
 })
 const helper = (name: string, server: string): CredentialPlace => ({ kind: 'helper', helper: name, server })
 
-t.test('where the credentials of a repository are', async t => {
+t.test('case 155: where the credentials of a repository are', async t => {
   const auths = {
     'https://index.docker.io/v1/': basic('hub:p'),
     'quay.io': basic('anybody:p'),
