@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { Bench } from './bench.ts'
 import { isInstalled, versionsOf } from './programs.ts'
 import { blobs } from './rows/blobs.ts'
-import { coldPulls, coldVerdict } from './rows/cold-pulls.ts'
+import { coldPulls, coldVerdicts } from './rows/cold-pulls.ts'
 import { cachedManifests, manifestsByTag } from './rows/manifests.ts'
 import { manyImages } from './rows/many-images.ts'
 import { manyScopes } from './rows/policy.ts'
@@ -28,7 +28,7 @@ const add = (...measured: readonly Row[]): void => {
 }
 add(...manyScopes(RUNS))
 add(...(await coldPulls(bench, RUNS)))
-add(await coldVerdict(bench, RUNS))
+add(...(await coldVerdicts(bench, RUNS)))
 add(await cachedManifests(bench, RUNS))
 add(await manifestsByTag(bench, RUNS))
 add(...(await blobs(bench, RUNS)))

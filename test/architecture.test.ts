@@ -86,7 +86,7 @@ const RULES: Readonly<Record<string, { readonly imports: readonly string[]; read
     ],
   },
   config: { imports: ['reference'], uses: ['node:fs', 'node:path', 'yaml', 'zod'] },
-  nodes: { imports: ['json', 'reference'], uses: ['smol-toml', 'yaml'] },
+  nodes: { imports: ['json', 'reference'], uses: ['node:path', 'smol-toml', 'yaml'] },
   http: {
     imports: ['json', 'cache', 'reference', 'manifest', 'trust', 'upstream', 'verdict', 'observe'],
     uses: [

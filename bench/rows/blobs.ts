@@ -23,6 +23,11 @@ export async function blobs(bench: Bench, runs: number): Promise<readonly Row[]>
       unit: 'ms',
       mustBe: { bound: '≤', value: 3 },
     },
+    besideNginx: {
+      work: `the same p99 beside ${STREAMS} such blobs, against nginx's`,
+      unit: 'ms',
+      mustBe: { bound: '≤', value: 1 },
+    },
   } as const
   if (!isInstalled('nginx') || !isInstalled('curl')) {
     const peer = { name: 'nginx proxy_pass', absent: 'nginx or curl not installed' }
@@ -53,19 +58,26 @@ export async function blobs(bench: Bench, runs: number): Promise<readonly Row[]>
     speed.peer.push(await megabytesPerSecond(proxy + path))
   }
   const grown = residentMiB(gate.pid) - before
-  const alone: number[] = []
-  const beside: number[] = []
-  for (let round = 0; round < runs; round += 1) {
-    alone.push(await p99Milliseconds(manifest, 3))
+  const p99Beside = async (base: string): Promise<number> => {
     const ends = new AbortController()
-    const streams = Array.from({ length: STREAMS }, () => download(gate.url + path, ends.signal))
-    beside.push(await p99Milliseconds(manifest, 3))
+    const streams = Array.from({ length: STREAMS }, () => download(base + path, ends.signal))
+    const p99 = await p99Milliseconds(manifest.replace(gate.url, base), 3)
     ends.abort()
     await Promise.all(streams)
+    return p99
+  }
+  const alone: number[] = []
+  const beside: number[] = []
+  const nginx: number[] = []
+  for (let round = 0; round < runs; round += 1) {
+    alone.push(await p99Milliseconds(manifest, 3))
+    beside.push(await p99Beside(gate.url))
+    nginx.push(await p99Beside(proxy))
   }
   return [
     { ...rows.speed, ours: speed.ours, peer: { name: 'nginx proxy_pass', runs: speed.peer } },
     { ...rows.memory, ours: [grown] },
     { ...rows.beside, ours: beside, peer: { name: 'the same without', runs: alone } },
+    { ...rows.besideNginx, ours: beside, peer: { name: 'nginx proxy_pass', runs: nginx } },
   ]
 }

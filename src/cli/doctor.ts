@@ -1,7 +1,8 @@
-import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { glob, readdir, readFile } from 'node:fs/promises'
+import { join, relative } from 'node:path'
 import { ConfigError, loadConfig } from '../config/load-config.ts'
 import { checkNode, NODE_FILES, stateOf } from '../nodes/doctor/check-node.ts'
+import { containerdImports } from '../nodes/doctor/containerd.ts'
 import type { Expected, Finding, NodeText } from '../nodes/doctor/finding.ts'
 import { CANARY_CLIENTS, pullCanary } from './canary.ts'
 import { gateHost } from './gate-host.ts'
@@ -91,13 +92,24 @@ async function readNode(root: string): Promise<readonly NodeText[]> {
     for (const name of await namesIn(join(root, directory))) paths.push(`${directory}/${name}/hosts.toml`)
   for (const name of await namesIn(join(root, NODE_FILES.dropIns)))
     if (name.endsWith('.conf')) paths.push(`${NODE_FILES.dropIns}/${name}`)
-  paths.push(...NODE_FILES.elsewhere)
   for (const pattern of NODE_FILES.homes) {
     const homes = pattern.endsWith('/*') ? await namesIn(join(root, pattern.slice(0, -2))) : ['']
     for (const home of homes) {
       for (const name of NODE_FILES.inHomes) paths.push(`${pattern.replace('*', home)}/${name}`)
     }
   }
+  const files = await readThere(root, paths)
+  const containerd = files.find(({ path }) => path === '/etc/containerd/config.toml')
+  if (containerd === undefined) return files
+  const imported: string[] = []
+  for (const pattern of containerdImports(containerd)) {
+    for await (const path of glob(join(root, pattern))) imported.push(`/${relative(root, path)}`)
+  }
+  return [...files, ...(await readThere(root, imported))]
+}
+
+/** Those of the files that are there. */
+async function readThere(root: string, paths: readonly string[]): Promise<readonly NodeText[]> {
   const files = await Promise.all(paths.map(async path => ({ path, text: await textOf(join(root, path)) })))
   return files.flatMap(({ path, text }) => (text === undefined ? [] : [{ path, text }]))
 }

@@ -18,12 +18,16 @@ const WELL_KNOWN: ReadonlyMap<string, Known> = new Map([
       tokens: ['auth.docker.io'],
       blobs: [
         'production.cloudflare.docker.com',
+        'production.cloudfront.docker.com',
         'docker-images-prod.6aa30f8b08e16409b46e0173d6de2f56.r2.cloudflarestorage.com',
       ],
     },
   ],
   ['ghcr.io', { tokens: [], blobs: ['pkg-containers.githubusercontent.com'] }],
-  ['quay.io', { tokens: [], blobs: ['cdn.quay.io', 'cdn01.quay.io', 'cdn02.quay.io', 'cdn03.quay.io'] }],
+  [
+    'quay.io',
+    { tokens: [], blobs: ['cdn', 'cdn01', 'cdn02', 'cdn03', 'cdn04', 'cdn05', 'cdn06'].map(name => `${name}.quay.io`) },
+  ],
   ['registry.gitlab.com', { tokens: ['gitlab.com'], blobs: ['cdn.registry.gitlab-static.net'] }],
 ])
 

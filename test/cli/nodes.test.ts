@@ -49,6 +49,23 @@ t.test('client-config says where it cannot close', async t => {
   t.equal((await sealgate('client-config', 'lynx', '-c', DEMO)).exit, 2)
 })
 
+t.test('doctor reads what config.toml imports', async t => {
+  const root = temporaryDirectory(t)
+  const cri = 'version = 2\n[plugins."io.containerd.grpc.v1.cri".registry]\n'
+  write(join(root, 'etc/containerd/config.toml'), `imports = ["conf.d/*.toml"]\n${cri}`)
+  for (const name of ['quay.io', '_default']) {
+    const hosts = `server = "https://${GATE}"\n[host."https://${GATE}"]\n`
+    write(join(root, `etc/containerd/certs.d/${name}/hosts.toml`), hosts)
+  }
+  const doctor = (): ReturnType<typeof sealgate> =>
+    sealgate('doctor', '--root', root, '--gate', GATE, '--registry', 'quay.io')
+  t.match(await doctor(), { exit: 1, stdout: /^open config-path-unset: \/etc\/containerd\/config\.toml/m })
+  write(join(root, 'etc/containerd/conf.d/certs.toml'), `${cri}config_path = "/etc/containerd/certs.d"\n`)
+  t.match(await doctor(), { exit: 0 }, 'an imported file sets it')
+  write(join(root, 'etc/containerd/conf.d/z.toml'), `${cri}config_path = "/a:/b"\n`)
+  t.match(await doctor(), { exit: 1, stdout: /^open config-path-list: \/etc\/containerd\/conf\.d\/z\.toml:3/m })
+})
+
 t.test('doctor: 1 open, 2 could not tell', async t => {
   const root = temporaryDirectory(t)
   t.equal((await sealgate('doctor', '--root', root, '--gate', GATE)).exit, 2, 'nothing there')

@@ -75,13 +75,11 @@ const table = [
     code: 'not-read',
   },
   { trap: 'rootless docker', path: '/home/bob/.config/docker/daemon.json', text: '{}', code: 'not-read' },
-  { trap: 'RKE2', path: '/etc/rancher/rke2/registries.yaml', text: '', code: 'not-read' },
   {
-    trap: 'containerd imports',
-    path: '/etc/containerd/config.toml',
-    text: 'version = 2\nimports = ["/etc/containerd/conf.d/*.toml"]\n[plugins."io.containerd.grpc.v1.cri".registry]\nconfig_path = "/etc/containerd/certs.d"\n',
-    code: 'config-imports',
-    line: 2,
+    trap: 'RKE2 default endpoint',
+    path: '/etc/rancher/rke2/registries.yaml',
+    text: 'mirrors:\n  "*":\n    endpoint: ["https://gate.example"]\n',
+    code: 'k3s-default-endpoint',
   },
   { trap: 'podman: not named', path: CONTAINERS, text: '', code: 'containers-missing' },
   {
@@ -120,6 +118,58 @@ t.test('each trap is found, with its file and line', async t => {
     t.ok(finding, `${row.trap}: ${row.code}, found ${findings.map(({ code }) => code).join(' ')}`)
     if ('line' in row) t.equal(finding?.line, row.line, `${row.trap}: line`)
     t.equal(stateOf(files, findings), row.code === 'not-read' ? 'unknown' : 'open', row.trap)
+  }
+})
+
+t.test('what config.toml imports is merged over it, in the order of the files', async t => {
+  const certs = 'config_path = "/etc/containerd/certs.d"\n'
+  const main = { path: CONTAINERD, text: `imports = ["conf.d/*.toml"]\n${cri(certs)}` }
+  const at = (name: string, text: string): { path: string; text: string } => ({
+    path: `/etc/containerd/conf.d/${name}.toml`,
+    text,
+  })
+  const rows = [
+    { it: 'nothing of interest', files: [at('a', 'version = 2\n')], found: [] },
+    { it: 'the same', files: [at('a', cri(certs))], found: [] },
+    {
+      it: 'another config_path',
+      files: [at('a', cri('config_path = "/elsewhere"\n'))],
+      found: [{ severity: 'unknown', code: 'config-path-elsewhere', file: '/etc/containerd/conf.d/a.toml', line: 3 }],
+    },
+    {
+      it: 'another, and then ours',
+      files: [at('b', cri(certs)), at('a', cri('config_path = "/elsewhere"\n'))],
+      found: [],
+    },
+    {
+      it: 'mirrors',
+      files: [at('a', cri('[plugins."io.containerd.grpc.v1.cri".registry.mirrors."docker.io"]\nendpoint = []\n'))],
+      found: [{ severity: 'open', code: 'legacy-mirrors', file: '/etc/containerd/conf.d/a.toml', line: 3 }],
+    },
+    {
+      it: 'imports of its own',
+      files: [at('a', 'imports = ["/other/*.toml"]\n')],
+      found: [{ severity: 'unknown', code: 'config-imports', file: '/etc/containerd/conf.d/a.toml', line: 1 }],
+    },
+    {
+      it: 'no TOML',
+      files: [at('a', 'imports = \n')],
+      found: [{ severity: 'unknown', code: 'unreadable', file: '/etc/containerd/conf.d/a.toml' }],
+    },
+    {
+      it: 'a file that is not imported',
+      files: [{ path: '/etc/containerd/other/a.toml', text: cri('config_path = "/elsewhere"\n') }],
+      found: [],
+    },
+  ]
+  const hosts = ['docker.io', '_default'].map(name => ({
+    path: `/etc/containerd/certs.d/${name}/hosts.toml`,
+    text: `${server}${host}`,
+  }))
+  for (const { it, files, found } of rows) {
+    const findings = checkNode([main, ...hosts, ...files], expected)
+    t.match(findings, found, it)
+    t.equal(findings.length, found.length, `${it}: ${findings.map(({ code }) => code).join(' ')}`)
   }
 })
 

@@ -1,5 +1,6 @@
+import { posix } from 'node:path'
 import { checkBuildkit } from './buildkit.ts'
-import { checkContainerd } from './containerd.ts'
+import { checkContainerd, containerdImports } from './containerd.ts'
 import { checkContainers } from './containers.ts'
 import { checkDocker } from './docker.ts'
 import type { Expected, Finding, NodeText } from './finding.ts'
@@ -14,12 +15,13 @@ export const NODE_FILES = {
     '/etc/buildkit/buildkitd.toml',
     '/etc/rancher/k3s/registries.yaml',
     '/etc/rancher/k3s/config.yaml',
+    '/etc/rancher/rke2/registries.yaml',
+    '/etc/rancher/rke2/config.yaml',
   ],
   hostsDirectories: ['/etc/docker/certs.d', '/etc/containerd/certs.d'],
   dropIns: '/etc/containers/registries.conf.d',
-  /** Only whether they are there is looked at: each replaces or overrides what is read above, for one user or one product. */
-  elsewhere: ['/etc/rancher/rke2/registries.yaml', '/etc/rancher/rke2/config.yaml'],
   homes: ['/root', '/home/*'],
+  /** Only whether they are there is looked at: each replaces what is read above, for one user. */
   inHomes: [
     '.config/containers/registries.conf',
     '.config/docker/daemon.json',
@@ -34,18 +36,26 @@ export function checkNode(files: readonly NodeText[], expected: Expected): reado
   const below = (directory: string): readonly NodeText[] => files.filter(one => one.path.startsWith(`${directory}/`))
   const main = file('/etc/containers/registries.conf')
   const dropIns = below(NODE_FILES.dropIns).toSorted((a, b) => (a.path < b.path ? -1 : 1))
+  const containerd = file('/etc/containerd/config.toml')
+  const imports = containerd === undefined ? [] : containerdImports(containerd)
+  const imported = files
+    .filter(({ path }) => imports.some(pattern => posix.matchesGlob(path, pattern)))
+    .toSorted((a, b) => (a.path < b.path ? -1 : 1))
   return [
     ...checkDocker(file('/etc/docker/daemon.json'), below('/etc/docker/certs.d'), expected),
-    ...checkContainerd(file('/etc/containerd/config.toml'), below('/etc/containerd/certs.d'), expected),
+    ...checkContainerd(containerd, imported, below('/etc/containerd/certs.d'), expected),
     ...checkContainers(main === undefined ? dropIns : [main, ...dropIns], expected),
-    ...checkK3s(file('/etc/rancher/k3s/registries.yaml'), file('/etc/rancher/k3s/config.yaml'), expected),
+    ...(['k3s', 'rke2'] as const).flatMap(product => {
+      const at = (name: string): NodeText | undefined => file(`/etc/rancher/${product}/${name}`)
+      return checkK3s(product, at('registries.yaml'), at('config.yaml'), expected)
+    }),
     ...checkBuildkit(file('/etc/buildkit/buildkitd.toml')),
     ...files.filter(({ path }) => isElsewhere(path)).map(notRead),
   ]
 }
 
 function isElsewhere(path: string): boolean {
-  return NODE_FILES.elsewhere.some(one => one === path) || NODE_FILES.inHomes.some(name => path.endsWith(`/${name}`))
+  return NODE_FILES.inHomes.some(name => path.endsWith(`/${name}`))
 }
 
 function notRead({ path }: NodeText): Finding {

@@ -1,8 +1,9 @@
 import { lineOf, type Expected, type Finding, type NodeText } from './finding.ts'
 import { hostOf, parseNodeText, tableAt, textsAt } from './shape.ts'
 
-/** k3s: registries.yaml and, in config.yaml, the setting that takes the origin out. */
+/** k3s and RKE2: registries.yaml and, in config.yaml, the setting that takes the origin out. */
 export function checkK3s(
+  product: 'k3s' | 'rke2',
   registries: NodeText | undefined,
   config: NodeText | undefined,
   { gate }: Expected,
@@ -41,9 +42,9 @@ export function checkK3s(
     findings.push({
       severity: 'open',
       code: 'k3s-default-endpoint',
-      file: '/etc/rancher/k3s/config.yaml',
+      file: `/etc/rancher/${product}/config.yaml`,
       line: lineOf(config?.text ?? '', /disable-default-registry-endpoint/),
-      message: 'k3s asks the origin after the endpoints, unless a flag of its service says otherwise',
+      message: `${product} asks the origin after the endpoints, unless a flag of its service says otherwise`,
       fix: 'disable-default-registry-endpoint: true',
     })
   }
