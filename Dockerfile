@@ -8,7 +8,8 @@ RUN npm ci --omit=dev --omit=optional
 
 # Node strips the types itself: the source is what runs.
 FROM node:26-alpine
-ENV NODE_ENV=production
+# Names are looked up by these threads: four would be held up by four look-ups that hang.
+ENV NODE_ENV=production UV_THREADPOOL_SIZE=16
 WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json LICENSE ./

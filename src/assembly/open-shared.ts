@@ -62,7 +62,7 @@ function memories(options: SharedEntriesOptions): SharedMemories {
 }
 
 /** Beyond the snapshot, all that an entry rests on. */
-async function contextOf(config: Config): Promise<readonly string[]> {
+export async function contextOf(config: Config): Promise<readonly string[]> {
   return [
     `entry ${ENTRY_VERSION}`,
     `sealgate ${await programVersion()}`,

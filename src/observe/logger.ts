@@ -1,4 +1,5 @@
 import { pino, type DestinationStream, type Logger, type LoggerOptions } from 'pino'
+import { LogOutput } from './log-output.ts'
 import { keyRows } from '../trust/key-rows.ts'
 import type { Snapshot } from '../trust/snapshot.ts'
 import type { KeeperEvent } from '../trust/snapshot-keeper.ts'
@@ -12,14 +13,14 @@ export type { Logger } from 'pino'
 const MAX_KEYS_LOGGED = 50
 
 /** JSON lines on standard output. What must not be in a log is never handed to it; redaction is the second fence. */
-export function createLogger(level: string, destination?: DestinationStream): Logger {
+export function createLogger(level: string, destination: DestinationStream = new LogOutput()): Logger {
   const options = {
     level,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     redact: ['*.authorization', '*.password', '*.token', 'authorization', 'password', 'token'],
   } satisfies LoggerOptions
-  return destination === undefined ? pino(options) : pino(options, destination)
+  return pino(options, destination)
 }
 
 /** One line a decision. */

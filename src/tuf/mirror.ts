@@ -36,7 +36,7 @@ export function openMirror({ url, ca }: MirrorOptions): Mirror {
   const base = url.pathname.endsWith('/') ? url : new URL(`${url.href}/`)
   const timeouts = { connectMs: CONNECT_MS, headersMs: ANSWER_MS, bodyMs: ANSWER_MS }
   const trust: DialTrust = ca === undefined ? { kind: 'system' } : { kind: 'only', ca }
-  const dial = openDial({ origin: base, trust, clientCertificate: undefined, timeouts })
+  const dial = openDial({ origin: base, trust, clientCertificate: undefined, timeouts, maxConnections: 8 })
   return {
     name: url.href,
     async get(path, maxBytes, signal) {

@@ -45,6 +45,8 @@ export type DialOptions = {
   /** For the registry's own origin only. */
   readonly clientCertificate: ClientCertificate | undefined
   readonly timeouts: DialTimeouts
+  /** To each origin. */
+  readonly maxConnections: number
   /** How names of other hosts than the registry's own are looked up; the system's way if absent. */
   readonly resolveAll?: ResolveAll | undefined
 }
@@ -55,7 +57,6 @@ export type Dial = {
   readonly close: () => Promise<void>
 }
 
-const MAX_CONNECTIONS = 128
 const UPLOAD_ANSWER_MS = 300_000
 const MAX_HEADER_BYTES = 64 * 1024
 
@@ -64,14 +65,21 @@ const MAX_HEADER_BYTES = 64 * 1024
  * one of them leaves in a socket is read by nobody else (case 160). Where another host than the upstream's own may lie is
  * checked at every connect (case 158). The callers' signals bound a whole exchange.
  */
-export function openDial({ origin, trust, clientCertificate, timeouts, resolveAll }: DialOptions): Dial {
+export function openDial({
+  origin,
+  trust,
+  clientCertificate,
+  timeouts,
+  maxConnections,
+  resolveAll,
+}: DialOptions): Dial {
   const agentWith = (
     trusted: readonly string[] | undefined,
     own: ClientCertificate | undefined,
     lookup: LookupFunction | undefined,
   ): Agent =>
     new Agent({
-      connections: MAX_CONNECTIONS,
+      connections: maxConnections,
       pipelining: 1,
       // One exchange a socket: HTTP/2 would share one among repositories, and its windows hold a large blob back.
       allowH2: false,

@@ -46,6 +46,10 @@ export type RegistryUpstreamOptions = {
  * way; ghcr.io sends the request on to a page of its web site (303), where nothing of a registry is to be found.
  */
 const LACKS_REFERRERS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308, 400, 406])
+/** Sockets to the registry, and as many to each host that it points at. */
+const MAX_CONNECTIONS = 128
+/** There may be a hundred of them (`limits.viewers`), and each pulls for one node or one person. */
+const MAX_VIEWER_CONNECTIONS = 16
 const MAX_SIGNATURE_LIST_BYTES = 4 * 1024 * 1024
 const MAX_TAGS_BYTES = 8 * 1024 * 1024
 const JSON_LIMITS = { maxBytes: MAX_TAGS_BYTES, maxDepth: 8 }
@@ -57,17 +61,21 @@ export function openRegistryUpstream(options: RegistryUpstreamOptions): Upstream
     tokenHosts: options.tokenHosts,
     redirectHosts: options.redirectHosts,
   }
-  const seenBy = (credentials: FindCredentials): Upstream => {
+  const openFor = (credentials: FindCredentials, maxConnections: number): Upstream => {
     // Sockets of its own too: what is left in one is for nobody with other credentials (case 160).
     const dial = openDial({
       origin: options.url,
       trust: options.trust,
       clientCertificate: options.clientCertificate,
       timeouts: options.timeouts,
+      maxConnections,
     })
     return { ...askedWith(credentials, { options, hosts, dial }), close: () => dial.close() }
   }
-  return { ...seenBy(options.credentials), seenBy }
+  return {
+    ...openFor(options.credentials, MAX_CONNECTIONS),
+    seenBy: credentials => openFor(credentials, MAX_VIEWER_CONNECTIONS),
+  }
 }
 
 type Connected = { readonly options: RegistryUpstreamOptions; readonly hosts: AllowedHosts; readonly dial: Dial }

@@ -116,6 +116,27 @@ t.test('case 224: 1024 subjects are read, 1025 are not', async t => {
   t.match(checkStatement(stated(1025), image), { ok: false, about: 'form', problem: /1024/ })
 })
 
+t.test('case 229: all that a verdict waits for together is bounded, however slowly each part of it comes', async t => {
+  const { registry, signer, pull } = await scene(t, { config: { limits: { verdictSeconds: 0.5 } } })
+  registry.putSigned('test', '1', signer, 'example.org')
+  for (const [slow, status] of [
+    [/manifests\/sha256-\w+\.sig$/, 503],
+    [/\/blobs\//, 503],
+    // A good signature was found elsewhere.
+    [/\/referrers\//, 200],
+  ] as const) {
+    let isSlow = true
+    registry.on(slow, () => isSlow)
+    const begun = performance.now()
+    const answer = await pull('test/manifests/1')
+    const took = performance.now() - begun
+    t.equal(answer.status, status, String(slow))
+    t.ok(took < 3000, `after ${Math.round(took)} ms`)
+    isSlow = false
+  }
+  t.equal((await pull('test/manifests/1')).status, 200, 'and nothing of it is remembered')
+})
+
 t.test('case 231: as many pulls at once as allowed, and the next is told to come again', async t => {
   const { registry, signer, pull } = await scene(t, { config: { limits: { pulls: 3 } } })
   registry.putSigned('test', '1', signer, 'example.org')

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { connect } from 'node:net'
-import { writeFileSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
+import { openSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -11,6 +11,15 @@ import { blobOf, ecdsaSigner, imageOf } from '../support/signer.ts'
 import { get, signedPolicy } from './scene.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  await new Promise(resolve => server.close(resolve))
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}
 
 /** Starts the program as its user does, and waits until it says that it listens. */
 async function startProgram(
@@ -63,6 +72,34 @@ t.test('case 211: SIGTERM lets pulls finish, then the program ends by itself wit
   t.ok(answer.body.equals(blob.bytes), 'the blob under way arrives whole')
   t.equal(await ended, 0)
   await t.rejects(get(`${url}/v2/`), 'and nobody is served any more')
+})
+
+t.test('case 210: a full disk below the log costs lines, and neither the pulls nor the end', async t => {
+  const registry = await startEvilRegistry(t)
+  const directory = temporaryDirectory(t)
+  registry.put('test', imageOf('unsigned'), '1')
+  writePolicy(directory, signedPolicy('cosign.pub'))
+  writeFileSync(join(directory, 'cosign.pub'), ecdsaSigner().publicPem)
+  const [port, admin] = [await freePort(), await freePort()]
+  const config = join(directory, 'sealgate.yaml')
+  writeFileSync(
+    config,
+    `listen: 127.0.0.1:${port}\nadmin: 127.0.0.1:${admin}\npolicy: policy.json\nregistries:\n  example.org: { url: "${registry.url}" }\n`,
+  )
+  const full = openSync('/dev/full', 'w')
+  const child = spawn(process.execPath, [MAIN, 'serve', '--config', config], { stdio: ['ignore', full, 'ignore'] })
+  t.teardown(() => child.kill('SIGKILL'))
+  const ended = new Promise<number | null>(resolve => child.once('exit', resolve))
+  const ready = async (): Promise<boolean> =>
+    fetch(`http://127.0.0.1:${admin}/readyz`).then(
+      ({ ok }) => ok,
+      () => false,
+    )
+  for (let waited = 0; !(await ready()) && waited < 200; waited += 1)
+    await new Promise(resolve => setTimeout(resolve, 50))
+  t.equal((await get(`http://127.0.0.1:${port}/v2/example.org/test/manifests/1`)).status, 403)
+  child.kill('SIGTERM')
+  t.equal(await ended, 0)
 })
 
 t.test('one line a decision, with what it takes to understand it, and nothing secret', async t => {

@@ -56,7 +56,7 @@ t.test('signatures in another repository, by scope', async t => {
   }
 })
 
-t.test('its own repository is looked in as well', async t => {
+t.test('case 217: its own repository is looked in as well, and neither place that cannot tell is a no', async t => {
   const { images, signatures, signer, pull } = await start(t, [{ scope: HOST, repository: `${OTHER}/all` }])
   images.putSigned('app', '1', signer, HOST)
   t.equal((await pull('app/manifests/1')).status, 200)

@@ -35,7 +35,13 @@ async function serve(
   if (address === null || typeof address === 'string') throw new Error('no port')
   const url = new URL(`http://127.0.0.1:${address.port}/`)
   const timeouts = { connectMs: 1000, headersMs: 1000, bodyMs: 1000 }
-  const dial = openDial({ origin: url, trust: { kind: 'system' }, clientCertificate: undefined, timeouts })
+  const dial = openDial({
+    origin: url,
+    trust: { kind: 'system' },
+    clientCertificate: undefined,
+    timeouts,
+    maxConnections: 8,
+  })
   t.teardown(async () => {
     await dial.close()
     server.closeAllConnections()

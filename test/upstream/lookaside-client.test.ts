@@ -122,7 +122,7 @@ t.test('case 84: sizes', async t => {
   t.ok(sent < 64 * 1024 * 1024, 'a body without end is cut off')
 })
 
-t.test('what could not be found out is a failure, and keeps what was found', async t => {
+t.test('case 217: what could not be found out is a failure, and keeps what was found', async t => {
   const { location: elsewhere, asked: askedElsewhere } = await serve(t, [], ok('x'))
   const other = new URL(elsewhere)
   const table = [

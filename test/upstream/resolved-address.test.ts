@@ -103,6 +103,7 @@ t.test('case 158: the dial refuses what DNS says, before a byte is sent', async 
       trust: { kind: 'system' },
       clientCertificate: undefined,
       timeouts: MS,
+      maxConnections: 8,
       resolveAll: dns(...addresses),
     })
     try {

@@ -217,7 +217,7 @@ t.test('what the log itself has signed', async t => {
       is: /^MALFORMED/,
     },
     {
-      it: 'L (f): 65 hashes',
+      it: 'case 225, L (f): 65 hashes',
       change: inEntry(
         'inclusionProof.hashes',
         Array.from({ length: 65 }, () => wrong),
