@@ -48,7 +48,7 @@ export async function createGate(config: Config, logger: Logger, member?: Member
     staleMaterials: () => engine.snapshots.status().stale.length,
   })
   const shared = await openSharedIfAny(config, logger, observers.metrics, member)
-  const engine = await createEngine(config, logger, observers.engine, shared)
+  const engine = await createEngine(config, logger, observers.engine, shared, member?.loaded)
   const pushers = pushersOf(config.registries)
   const explanations = new Explanations()
   const hashThread = new HashThread()
@@ -126,6 +126,7 @@ export async function createGate(config: Config, logger: Logger, member?: Member
       const adminAddress = member === undefined ? await listenOn(admin, config.admin) : formatAddress(config.admin)
       member?.serveAdmin(path => adminPage(admin, path))
       const address = await listenOn(registry, config.listen)
+      member?.onRefresh(() => void engine.snapshots.refresh())
       member?.listening()
       return { registry: tls === undefined ? address : address.replace(/^http:/, 'https:'), admin: adminAddress }
     },

@@ -54,6 +54,7 @@ export async function createEngine(
   logger: Logger,
   metrics?: EngineObservers,
   shared?: SharedMemories,
+  onLoaded?: (snapshotId: string) => void,
 ): Promise<Engine> {
   const upstreams = openUpstreams(await upstreamPlaces(config), request => metrics?.upstream(request))
   const lookaside = config.lookaside === undefined ? NO_LOOKASIDE : await loadRegistriesD(config.lookaside)
@@ -65,6 +66,7 @@ export async function createEngine(
     onAsked,
     onEvent: event => {
       metrics?.policyLoad(event.type)
+      if (event.type === 'loaded') onLoaded?.(event.snapshot.id)
       logKeeperEvent(logger, event)
     },
   })

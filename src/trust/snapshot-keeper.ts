@@ -93,6 +93,13 @@ export class SnapshotKeeper {
     return this.#snapshot
   }
 
+  /** Loads anew, whatever the time: somebody else has found something newer. What fails is told as ever. */
+  async refresh(): Promise<void> {
+    // A loading that is under way may have begun before it was there.
+    await this.#loading
+    await this.#load()
+  }
+
   status(): KeeperStatus {
     return {
       snapshot: this.#tooOld() ? undefined : this.#snapshot,

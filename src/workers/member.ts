@@ -17,6 +17,10 @@ export type Membership = Welcome & {
     readonly write: (writes: readonly Write[]) => Promise<WriteAnswer>
   }
   readonly listening: () => void
+  /** Tells the others which policy and keys are in force here now. */
+  readonly loaded: (snapshotId: string) => void
+  /** Another worker has others: time to look for what is newest. */
+  readonly onRefresh: (refresh: () => void) => void
   /** Gives the pages of this worker's admin port, which the starting process asks for in turn. */
   readonly serveAdmin: (page: (path: string) => Promise<AdminPage>) => void
 }
@@ -28,6 +32,7 @@ export async function joinWorkers(pipe: Pipe): Promise<Membership> {
   const waiting = new Map<number, (message: FromPrimary) => void>()
   const welcomed = Promise.withResolvers<Welcome>()
   let page: ((path: string) => Promise<AdminPage>) | undefined
+  let refresh: (() => void) | undefined
   let last = 0
 
   pipe.onMessage(message => {
@@ -41,6 +46,8 @@ export async function joinWorkers(pipe: Pipe): Promise<Membership> {
         waiting.delete(message.id)
         return answered?.(message)
       }
+      case 'refresh':
+        return refresh?.()
       case 'ask':
         void answerPage(message.id, message.path)
     }
@@ -79,6 +86,10 @@ export async function joinWorkers(pipe: Pipe): Promise<Membership> {
       },
     },
     listening: () => pipe.send({ type: 'listening' }),
+    loaded: snapshotId => pipe.send({ type: 'loaded', snapshotId }),
+    onRefresh(handler) {
+      refresh = handler
+    },
     serveAdmin(serve) {
       page = serve
     },

@@ -5,6 +5,8 @@ export type FromWorker =
   /** It is there, and waits for what all workers have in common. */
   | { readonly type: 'hello' }
   | { readonly type: 'listening' }
+  /** A policy came into force. */
+  | { readonly type: 'loaded'; readonly snapshotId: string }
   | { readonly type: 'read'; readonly id: number; readonly names: readonly string[] }
   | { readonly type: 'write'; readonly id: number; readonly writes: readonly Write[] }
   | { readonly type: 'page'; readonly id: number; readonly page: AdminPage }
@@ -13,6 +15,8 @@ export type FromPrimary =
   | ({ readonly type: 'welcome' } & Welcome)
   | { readonly type: 'values'; readonly id: number; readonly values: readonly Uint8Array[] }
   | { readonly type: 'written'; readonly id: number }
+  /** Another worker has another policy: what they come from may have changed. */
+  | { readonly type: 'refresh' }
   /** A request of the admin port, for the worker's own page. */
   | { readonly type: 'ask'; readonly id: number; readonly path: string }
 
@@ -28,8 +32,8 @@ export type Welcome = {
 
 export type AdminPage = { readonly status: number; readonly contentType: string; readonly body: string }
 
-const FROM_WORKER: readonly FromWorker['type'][] = ['hello', 'listening', 'read', 'write', 'page']
-const FROM_PRIMARY: readonly FromPrimary['type'][] = ['welcome', 'values', 'written', 'ask']
+const FROM_WORKER: readonly FromWorker['type'][] = ['hello', 'listening', 'loaded', 'read', 'write', 'page']
+const FROM_PRIMARY: readonly FromPrimary['type'][] = ['welcome', 'values', 'written', 'refresh', 'ask']
 
 /** Other messages on the same pipe are Node's own. Both ends are this program, in one version. */
 export function isFromWorker(message: unknown): message is FromWorker {

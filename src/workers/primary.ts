@@ -1,6 +1,7 @@
 import cluster, { type Worker } from 'node:cluster'
 import { randomBytes } from 'node:crypto'
 import { EntryMemory } from './entry-memory.ts'
+import { Refreshes } from './refreshes.ts'
 import { isFromWorker, type AdminPage, type FromPrimary, type FromWorker } from './messages.ts'
 
 export type PrimaryOptions = {
@@ -32,6 +33,10 @@ export function startWorkers({ workers, onListening, onLost }: PrimaryOptions): 
   const memory = new EntryMemory()
   const members = new Map<number, Member>()
   const asked = new Map<number, (page: AdminPage) => void>()
+  const refreshes = new Refreshes(number => {
+    const worker = members.get(number)?.worker
+    if (worker?.isConnected() === true) worker.send({ type: 'refresh' } satisfies FromPrimary)
+  })
   const started = Promise.withResolvers<Awaited<Primary['started']>>()
   const ended = Promise.withResolvers<void>()
   const timers = new Set<NodeJS.Timeout>()
@@ -70,6 +75,8 @@ export function startWorkers({ workers, onListening, onLost }: PrimaryOptions): 
           started.resolve({ ok: true })
         }
         return
+      case 'loaded':
+        return refreshes.loaded(number, message.snapshotId)
       case 'read':
         return reply({ type: 'values', id: message.id, values: memory.read(message.names) })
       case 'write':
@@ -82,6 +89,7 @@ export function startWorkers({ workers, onListening, onLost }: PrimaryOptions): 
 
   function lose({ number }: Member, code: number, signal: string | null): void {
     members.delete(number)
+    refreshes.forget(number)
     if (!hasStarted) started.resolve({ ok: false, code: code === 0 ? 1 : code })
     if (isStopping || !hasStarted) {
       if (members.size === 0) ended.resolve()
@@ -120,6 +128,7 @@ export function startWorkers({ workers, onListening, onLost }: PrimaryOptions): 
     },
     async stop() {
       isStopping = true
+      refreshes.close()
       for (const timer of timers) clearTimeout(timer)
       for (const { worker } of members.values()) worker.process.kill('SIGTERM')
       if (members.size > 0) await ended.promise

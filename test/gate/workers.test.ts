@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -131,6 +131,42 @@ t.test('what one worker has accepted, the others serve; a new policy is everybod
   )
   t.match(records.join(''), /example\.org\/test@sha256/, 'each has an audit log of its own')
 })
+
+t.test(
+  'a policy that one worker has from the key broker is soon everybody’s, long before their own refresh',
+  async t => {
+    const registry = await startEvilRegistry(t)
+    const directory = temporaryDirectory(t)
+    const [first, second] = [ecdsaSigner(), ecdsaSigner()]
+    const resources = join(directory, 'resources.json')
+    const write = (signer: Signer): void => {
+      const key = Buffer.from(signer.publicPem).toString('base64')
+      writeFileSync(`${resources}.new`, JSON.stringify({ 'default/cosign-public-key/test': key }))
+      renameSync(`${resources}.new`, resources)
+    }
+    write(first)
+    const { url, adminUrl, output } = await start(t, {
+      policy: writePolicy(directory, signedPolicy('/run/sealgate-test-that-is-not-there/cosign.pub')),
+      defaultRegistry: HOST,
+      registries: { [HOST]: { url: registry.url } },
+      cache: { tags: 0, refused: 0 },
+      keyBroker: { kind: 'offline-fs', address: resources, refresh: 3600 },
+    })
+    registry.putSigned('test', '1', first, HOST)
+    registry.putSigned('test', '2', second, HOST)
+    t.same(await statuses(`${url}/v2/test/manifests/1`), [200])
+    t.same(await statuses(`${url}/v2/test/manifests/2`), [403])
+    write(second)
+    // Whoever takes the place of another loads at its start.
+    const [, pid = ''] = /"worker":\d+,"pid":(\d+)/.exec(output()) ?? []
+    process.kill(Number(pid), 'SIGKILL')
+    for (const status of [503, 200]) await until(async () => (await ask(`${adminUrl}/readyz`)).status === status)
+    const isSo = async (): Promise<boolean> =>
+      (await statuses(`${url}/v2/test/manifests/2`)).join() === '200' &&
+      (await statuses(`${url}/v2/test/manifests/1`)).join() === '403'
+    t.ok(await until(isSo), 'all of them judge by the new key')
+  },
+)
 
 t.test('a worker that is killed is replaced, and the others go on', async t => {
   const { url, adminUrl, registry, signer, output } = await signedScene(t)

@@ -40,6 +40,18 @@ t.test('the other end answers, late, never, or something else', async t => {
   t.same(await member.connection.read(['a']), { ok: false, failure: 'late' }, 'and silence is bounded')
 })
 
+t.test('which policy is in force is told, and a call to look again is heard', async t => {
+  const { member, sent, say } = await join()
+  sent.splice(0)
+  say({ type: 'refresh' })
+  let calls = 0
+  member.onRefresh(() => (calls += 1))
+  say({ type: 'refresh' })
+  t.equal(calls, 1)
+  member.loaded('abc')
+  t.same(sent, [{ type: 'loaded', snapshotId: 'abc' }])
+})
+
 t.test('an admin page that is not there yet, or cannot be made', async t => {
   const { member, sent, say } = await join()
   const page = async (): Promise<unknown> => {
