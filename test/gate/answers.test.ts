@@ -159,13 +159,6 @@ t.test('HEAD is judged as GET is, and says the same (case 128)', async t => {
 })
 
 t.test('what an upstream says of itself is handed on', async t => {
-  const { registry, pull } = await scene(t)
-  let status = 404
-  let headers: Record<string, string> = {}
-  registry.script = (_request, response) => {
-    response.writeHead(status, { 'content-type': 'text/html', ...headers }).end('<html>')
-    return true
-  }
   const table = [
     { upstream: 404, status: 404, code: 'MANIFEST_UNKNOWN', headers: {}, retryAfter: null },
     { upstream: 401, status: 401, code: 'UNAUTHORIZED', headers: {}, retryAfter: null },
@@ -184,8 +177,12 @@ t.test('what an upstream says of itself is handed on', async t => {
     { upstream: 206, status: 502, code: 'MANIFEST_INVALID', headers: {}, retryAfter: null },
   ]
   for (const row of table) {
-    status = row.upstream
-    headers = row.headers
+    // A gate for each: a registry that says when to come again is not asked before.
+    const { registry, pull } = await scene(t)
+    registry.script = (_request, response) => {
+      response.writeHead(row.upstream, { 'content-type': 'text/html', ...row.headers }).end('<html>')
+      return true
+    }
     const answer = await pull('test/manifests/1')
     t.equal(answer.status, row.status, `upstream ${row.upstream}`)
     t.equal(answer.code, row.code)

@@ -206,3 +206,21 @@ t.test('case 204: a drip is cut off by the time of the whole', async t => {
   const upstream = upstreamOf(t, registry)
   await t.rejects(upstream.manifest(repositoryAt(), tagOf('1'), within(700)), { code: 'TIMED_OUT' })
 })
+
+t.test('a registry that says when to come again is not asked before, for whatever, and then it is', async t => {
+  const registry = await registryWith(t, 'team/app', 'team/other')
+  const upstream = upstreamOf(t, registry)
+  const ask = async (path: string): Promise<unknown> => upstream.manifest(repositoryAt(path), tagOf('1'), within())
+  registry.script = answer(429, {})
+  await t.rejects(ask('team/app'), { code: 'RATE_LIMITED' })
+  await t.rejects(ask('team/app'), { code: 'RATE_LIMITED' })
+  t.equal(registry.requests.length, 2, 'one that does not say is asked again')
+  registry.script = answer(429, { 'retry-after': 1 })
+  await t.rejects(ask('team/app'), { code: 'RATE_LIMITED', retryAfterSeconds: 1 })
+  registry.script = () => false
+  await t.rejects(ask('team/app'), { code: 'RATE_LIMITED', status: 429, retryAfterSeconds: 1 })
+  await t.rejects(ask('team/other'), { message: /has had too many requests, and wants none for another 1 s$/ })
+  t.equal(registry.requests.length, 3)
+  await new Promise(resolve => setTimeout(resolve, 1050))
+  t.ok(await ask('team/app'))
+})
