@@ -179,5 +179,7 @@ t.test('a blob that comes fast lets others have their turn (p99 of manifests bes
   const bytes = Buffer.alloc(4 * MIB, 7)
   await whole(bytes)
   isOver = true
-  t.ok(turns >= bytes.length / 65_536, `${turns} turns of the event loop for ${bytes.length / 65_536} chunks`)
+  // One that is alone moves 256 KiB in a turn; see turns.test.ts for what it does beside others.
+  const atLeast = bytes.length / (256 * 1024)
+  t.ok(turns >= atLeast, `${turns} turns of the event loop for ${bytes.length / 65_536} chunks`)
 })
