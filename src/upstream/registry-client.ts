@@ -5,6 +5,7 @@ import { basicAuthorization, secretsOf, type Credentials, type FindCredentials }
 import type { Dial, DialAnswer, DialRequest } from './dial.ts'
 import { formatComplaints } from './error-list.ts'
 import { letGo } from './let-go.ts'
+import { countedOf, RestPeriods } from './rest-periods.ts'
 import { pathOf, TokenClient, type Access } from './token-client.ts'
 import { retryAfterOf, statusError } from './status-error.ts'
 import { UpstreamError } from './upstream-error.ts'
@@ -16,8 +17,6 @@ export type RegistryClientOptions = {
 }
 
 const MAX_SENT = 1000
-/** Whatever a registry says: nobody is shut out for an hour by one answer. */
-const MAX_REST_SECONDS = 300
 
 /**
  * Requests to one registry with the credentials it wants: how it wants to be asked is remembered once it has said so,
@@ -26,9 +25,9 @@ const MAX_REST_SECONDS = 300
 export class RegistryClient {
   readonly #options: RegistryClientOptions
   readonly #tokens: TokenClient
+  readonly #rests: RestPeriods
   /** What has let a request in. A token is for one repository; where tokens come from is the registry's. */
   #challenge: Challenge | undefined
-  #restsUntil = 0
   readonly #basic = new LRUCache<string, string>({ max: MAX_SENT })
   /** What was sent last, by repository path, so that it can be kept out of what comes back. */
   readonly #sent = new LRUCache<string, string>({ max: MAX_SENT })
@@ -36,6 +35,7 @@ export class RegistryClient {
 
   constructor(options: RegistryClientOptions) {
     this.#options = options
+    this.#rests = new RestPeriods(options.hosts.upstream.host)
     this.#tokens = new TokenClient({ ...options, credentials: path => this.#credentials(path) })
   }
 
@@ -47,31 +47,19 @@ export class RegistryClient {
    * @throws UpstreamError
    */
   async send(access: Access, request: DialRequest): Promise<DialAnswer> {
-    this.#holdBack()
+    const counted = countedOf(request.url)
+    this.#rests.mustBeOver(counted)
     try {
       const answer = await this.#send(access, request)
-      if (answer.status === 429) this.#rest(retryAfterOf(answer))
+      if (answer.status === 429) this.#rests.begin(counted, retryAfterOf(answer))
       return answer
     } catch (error) {
       // The token server's word counts as well: nothing is had of the registry without it.
-      if (error instanceof UpstreamError && error.code === 'RATE_LIMITED') this.#rest(error.retryAfterSeconds)
+      if (error instanceof UpstreamError && error.code === 'RATE_LIMITED') {
+        this.#rests.begin(counted, error.retryAfterSeconds)
+      }
       throw error
     }
-  }
-
-  /** A registry that has said when to come again is not asked before, whoever asks us meanwhile. RFC 9110 section 10.2.3. */
-  #holdBack(): void {
-    const left = this.#restsUntil - performance.now()
-    if (left <= 0) return
-    const { host } = this.#options.hosts.upstream
-    const seconds = Math.ceil(left / 1000)
-    const message = `${host} has had too many requests, and wants none for another ${seconds} s`
-    throw new UpstreamError('RATE_LIMITED', message, { status: 429, retryAfterSeconds: seconds })
-  }
-
-  #rest(seconds: number | undefined): void {
-    const ms = Math.min(seconds ?? 0, MAX_REST_SECONDS) * 1000
-    this.#restsUntil = Math.max(this.#restsUntil, performance.now() + ms)
   }
 
   async #send(access: Access, request: DialRequest): Promise<DialAnswer> {

@@ -1,7 +1,9 @@
+import type { Descriptor } from '../../src/manifest/descriptor.ts'
 import { isTag, parseRegistryHost, repositoryOf, type Repository, type Tag } from '../../src/reference/repository.ts'
 import { openRegistryUpstream, type RegistryUpstreamOptions } from '../../src/upstream/registry-upstream.ts'
 import type { Upstream } from '../../src/upstream/upstream.ts'
 import type { EvilRegistry } from './evil-registry.ts'
+import type { Blob } from './signer.ts'
 
 type Teardown = { readonly teardown: (handler: () => unknown) => void }
 
@@ -40,4 +42,9 @@ export function tagOf(text: string): Tag {
 
 export function within(ms = 5000): AbortSignal {
   return AbortSignal.timeout(ms)
+}
+
+/** What a manifest would say of a blob. */
+export function descriptorOf(blob: Blob): Descriptor {
+  return { ...blob, annotations: new Map(), untrustedArtifactType: undefined }
 }

@@ -4,8 +4,8 @@ import { UpstreamError } from '../../src/upstream/upstream-error.ts'
 import { startEvilRegistry, type EvilRegistry } from '../support/evil-registry.ts'
 import { answer, delayed, drip, endless, hangUp, truncated } from '../support/faults.ts'
 import { basicGuard, tokenGuard } from '../support/registry-guard.ts'
-import { imageOf } from '../support/signer.ts'
-import { repositoryAt, tagOf, upstreamOf, within } from '../support/upstream.ts'
+import { blobOf, imageOf } from '../support/signer.ts'
+import { descriptorOf, repositoryAt, tagOf, upstreamOf, within } from '../support/upstream.ts'
 
 type Teardown = Parameters<typeof startEvilRegistry>[0]
 
@@ -207,7 +207,7 @@ t.test('case 204: a drip is cut off by the time of the whole', async t => {
   await t.rejects(upstream.manifest(repositoryAt(), tagOf('1'), within(700)), { code: 'TIMED_OUT' })
 })
 
-t.test('a registry that says when to come again is not asked before, for whatever, and then it is', async t => {
+t.test('a registry that says when to come again is not asked before, for any repository, and then it is', async t => {
   const registry = await registryWith(t, 'team/app', 'team/other')
   const upstream = upstreamOf(t, registry)
   const ask = async (path: string): Promise<unknown> => upstream.manifest(repositoryAt(path), tagOf('1'), within())
@@ -223,4 +223,23 @@ t.test('a registry that says when to come again is not asked before, for whateve
   t.equal(registry.requests.length, 3)
   await new Promise(resolve => setTimeout(resolve, 1050))
   t.ok(await ask('team/app'))
+})
+
+t.test('manifests rest and blobs do not, or the other way: registries count them apart', async t => {
+  for (const [limited, isLimited] of [
+    ['manifests', /manifests/],
+    ['blobs', /blobs/],
+  ] as const) {
+    const registry = await registryWith(t, 'team/app')
+    const blob = blobOf(Buffer.alloc(1000, 1))
+    registry.blobs.set(`team/app ${blob.digest}`, blob)
+    registry.on(isLimited, answer(429, { 'retry-after': 60 }))
+    const upstream = upstreamOf(t, registry)
+    const manifest = async (): Promise<unknown> => upstream.manifest(repositoryAt(), tagOf('1'), within())
+    const part = async (): Promise<unknown> => upstream.blob(repositoryAt(), descriptorOf(blob), within())
+    const [refused, given] = limited === 'manifests' ? [manifest, part] : [part, manifest]
+    await t.rejects(refused(), { code: 'RATE_LIMITED', message: /answered 429/ }, limited)
+    await t.rejects(refused(), { code: 'RATE_LIMITED', message: /wants none for another \d+ s$/ }, limited)
+    t.ok(await given(), limited)
+  }
 })

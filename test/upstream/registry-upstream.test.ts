@@ -12,6 +12,7 @@ import { startEvilRegistry, type EvilRegistry } from '../support/evil-registry.t
 import { createAuthority } from '../support/certificates.ts'
 import { temporaryDirectory } from '../support/gate.ts'
 import { blobOf, imageOf, OCI_INDEX, OCI_MANIFEST, type Blob } from '../support/signer.ts'
+import { descriptorOf } from '../support/upstream.ts'
 
 type Teardown = Parameters<typeof temporaryDirectory>[0]
 
@@ -48,11 +49,6 @@ async function open(
   return { registry, upstream }
 }
 
-const descriptorOf = (blob: Blob) => ({
-  ...blob,
-  annotations: new Map<string, string>(),
-  untrustedArtifactType: undefined,
-})
 const answer =
   (status: number, headers: Record<string, string | number>, body: string | Buffer = '') =>
   (_: IncomingMessage, response: ServerResponse): boolean => {

@@ -5,8 +5,11 @@ import type { Blob } from '../../support/signer.ts'
 
 /** How many of a hundred requests that reach the registry meet a fault. */
 const PERCENT = 6
-/** A manifest that drips holds all who ask for it until its time is over, so there is seldom more than one. Milliseconds. */
-const BETWEEN_DRIPS = 10_000
+/**
+ * Faults that hold all who ask: a manifest that drips, until its time is over, and a 429 that says when to come again,
+ * until then. So there is seldom more than one of each. Milliseconds.
+ */
+const BETWEEN: Readonly<Record<string, number>> = { 'endless drip': 10_000, 'status 429': 10_000 }
 const PIECES = 20
 const PIECE_MS = 25
 
@@ -20,7 +23,7 @@ export class UpstreamFaults {
   readonly #registry: EvilRegistry
   /** Digests of images' own manifests and blobs: what a client or the gate can tell to be wrong by its digest. */
   readonly #digests: ReadonlySet<string>
-  #drippedAt = -BETWEEN_DRIPS
+  readonly #lastAt = new Map<string, number>()
 
   constructor(registry: EvilRegistry, digests: ReadonlySet<string>) {
     this.#registry = registry
@@ -38,10 +41,11 @@ export class UpstreamFaults {
     this.#registry.requests.length = 0
     this.#registry.headers.length = 0
     if (!this.on || Math.random() * 100 >= PERCENT) return false
-    const mayDrip = performance.now() - this.#drippedAt >= BETWEEN_DRIPS
-    const faults = faultsFor(this.#held(request)).filter(([name]) => mayDrip || name !== 'endless drip')
+    const now = performance.now()
+    const isDue = (name: string): boolean => now - (this.#lastAt.get(name) ?? -Infinity) >= (BETWEEN[name] ?? 0)
+    const faults = faultsFor(this.#held(request)).filter(([name]) => isDue(name))
     const [name, script] = faults[Math.floor(Math.random() * faults.length)] ?? ['500', answer(500)]
-    if (name === 'endless drip') this.#drippedAt = performance.now()
+    this.#lastAt.set(name, now)
     this.counts.set(name, (this.counts.get(name) ?? 0) + 1)
     return script(request, response)
   }
