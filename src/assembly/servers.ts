@@ -8,6 +8,8 @@ const MAX_URL_LENGTH = 8192
 const MS = 1000
 /** For a whole request to come in. */
 export const REQUEST_MS = 60_000
+/** Between two looks, while stopping, for connections whose pull has finished. */
+const IDLE_CHECK_MS = 100
 
 /** The admin port, without its routes. */
 export function createAdminServer(shutdownSeconds: number): FastifyInstance {
@@ -49,9 +51,12 @@ export function createServer({ shutdownSeconds, tls, requestMs }: ServerOptions)
       reply.raw.writeHead(answer.status, { 'content-type': 'application/json' }).end(body)
     },
   })
-  // Pulls under way finish within the grace; after that their sockets are cut, so that SIGTERM always ends.
+  // Pulls under way finish within the grace; after that their sockets are cut, so that SIGTERM always ends. A connection
+  // whose pull has finished is not waited for: clients keep theirs for as long as they like.
   app.addHook('preClose', async () => {
+    const idle = setInterval(() => app.server.closeIdleConnections(), IDLE_CHECK_MS).unref()
     setTimeout(() => app.server.closeAllConnections(), shutdownSeconds * MS).unref()
+    app.server.once('close', () => clearInterval(idle))
   })
   return app
 }

@@ -1,9 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process'
+import { Agent, request, type IncomingMessage } from 'node:http'
 import { connect, createServer } from 'node:net'
 import { openSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { buffer } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { createLogger } from '../../src/observe/logger.ts'
 import { startEvilRegistry } from '../support/evil-registry.ts'
 import { startGate, temporaryDirectory, writePolicy } from '../support/gate.ts'
@@ -42,36 +45,77 @@ async function startProgram(
   return { child, url, output: () => text }
 }
 
-t.test('case 211: SIGTERM lets pulls finish, then the program ends by itself with 0', async t => {
+/** The program as its user runs it, with a pull of a blob under way: half of it has come. */
+async function pullUnderWay(t: Test, shutdownSeconds: number) {
   const registry = await startEvilRegistry(t)
   const directory = temporaryDirectory(t)
-  const signer = ecdsaSigner()
-  writeFileSync(join(directory, 'cosign.pub'), signer.publicPem)
+  writeFileSync(join(directory, 'cosign.pub'), ecdsaSigner().publicPem)
   writePolicy(directory, signedPolicy('cosign.pub'))
+  const admin = await freePort()
   const config = join(directory, 'sealgate.yaml')
   writeFileSync(
     config,
-    `listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\npolicy: policy.json\nshutdownSeconds: 10\nregistries:\n  example.org: { url: "${registry.url}" }\n`,
+    `listen: 127.0.0.1:0\nadmin: 127.0.0.1:${admin}\npolicy: policy.json\nshutdownSeconds: ${shutdownSeconds}\nregistries:\n  example.org: { url: "${registry.url}" }\n`,
   )
-  const blob = blobOf(Buffer.alloc(200_000, 7))
+  const blob = blobOf(Buffer.alloc(8_000_000, 7))
   registry.blobs.set(`test ${blob.digest}`, blob)
+  let goOn: () => void = () => undefined
   registry.script = (request, response) => {
     if (request.url?.includes('/blobs/') !== true) return false
     response.writeHead(200, { 'content-length': blob.size })
-    response.write(blob.bytes.subarray(0, 100_000))
-    setTimeout(() => response.end(blob.bytes.subarray(100_000)), 500)
+    response.write(blob.bytes.subarray(0, 4_000_000))
+    goOn = () => response.end(blob.bytes.subarray(4_000_000))
     return true
   }
-  const { child, url } = await startProgram(t, config)
-  const pull = get(`${url}/v2/example.org/test/blobs/${blob.digest}`)
-  await new Promise(resolve => setTimeout(resolve, 150))
-  const ended = new Promise<number | null>(resolve => child.once('exit', resolve))
-  child.kill('SIGTERM')
-  const answer = await pull
-  t.equal(answer.status, 200)
-  t.ok(answer.body.equals(blob.bytes), 'the blob under way arrives whole')
+  const { child, url, output } = await startProgram(t, config)
+  const ended = new Promise<number | NodeJS.Signals | null>(resolve =>
+    child.once('exit', (code, signal) => resolve(code ?? signal)),
+  )
+  const pull = await new Promise<IncomingMessage>((resolve, reject) => {
+    const agent = new Agent({ keepAlive: true, timeout: 60_000 })
+    t.teardown(() => agent.destroy())
+    request(`${url}/v2/example.org/test/blobs/${blob.digest}`, { agent }, resolve).on('error', reject).end()
+  })
+  const body = buffer(pull)
+  await new Promise(resolve => pull.once('data', resolve))
+  const terminate = async (): Promise<void> => {
+    child.kill('SIGTERM')
+    while (!output().includes('stopping: pulls under way may finish')) await sleep(10)
+  }
+  return { url, admin, blob, pull, body, ended, child, terminate, goOn: () => goOn() }
+}
+
+t.test('case 211: SIGTERM lets pulls finish, then the program ends by itself with 0', async t => {
+  const { url, admin, blob, pull, body, ended, terminate, goOn } = await pullUnderWay(t, 10)
+  await terminate()
+  const ready = await fetch(`http://127.0.0.1:${admin}/readyz`, { headers: { connection: 'close' } })
+  t.equal(ready.status, 503, 'it is not ready any more, and says so while pulls finish')
+  await t.rejects(get(`${url}/v2/`), 'nobody new is served')
+  goOn()
+  t.equal(pull.statusCode, 200)
+  t.ok((await body).equals(blob.bytes), 'the blob under way arrives whole')
+  const finished = performance.now()
   t.equal(await ended, 0)
-  await t.rejects(get(`${url}/v2/`), 'and nobody is served any more')
+  t.ok(performance.now() - finished < 3000, 'without waiting for a connection that its client keeps')
+})
+
+t.test('case 211: a pull that does not finish within shutdownSeconds is cut, and the program ends with 0', async t => {
+  const { body, ended, terminate } = await pullUnderWay(t, 1)
+  const isCut = t.rejects(body, { code: 'ECONNRESET' }, 'the client can tell: it is no whole blob')
+  const began = performance.now()
+  await terminate()
+  t.equal(await ended, 0)
+  t.ok(performance.now() - began >= 900, 'not before')
+  await isCut
+})
+
+t.test('case 211: a second SIGTERM ends it at once', async t => {
+  const { body, ended, terminate, child } = await pullUnderWay(t, 60)
+  const isCut = t.rejects(body)
+  await terminate()
+  child.kill('SIGTERM')
+  t.equal(await ended, 'SIGTERM')
+  await isCut
 })
 
 t.test('case 210: a full disk below the log costs lines, and neither the pulls nor the end', async t => {

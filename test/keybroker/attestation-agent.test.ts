@@ -1,6 +1,9 @@
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { createServer, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { status } from '@grpc/grpc-js'
 import t, { type Test } from 'tap'
 import { MAX_RESOURCE_BYTES } from '../../src/keybroker/broker.ts'
@@ -294,6 +297,45 @@ t.test(
     }
   },
 )
+
+t.test('case 193: a broker whose answer is a bomb is no broker, at once and without the memory', async t => {
+  const manyFields = Object.fromEntries(Array.from({ length: 20_000 }, (_, at) => [`x-${at}`, 'v'.repeat(100)]))
+  const grpc = { ':status': 200, 'content-type': 'application/grpc' }
+  const one = Buffer.from([0, 0, 0, 0, 3, 10, 1, 65])
+  // A resource of 64 MiB of zeros, in 64 KiB: its field 1 (protobuf: 0x0a, the length in seven bits a byte), and all of it.
+  const field = Buffer.alloc(64 << 20)
+  const length = field.length - 5
+  field.set([0x0a, length | 0x80, (length >> 7) | 0x80, (length >> 14) | 0x80, length >> 21])
+  const gzipped = gzipSync(field)
+  const compressed = Buffer.concat([Buffer.from([1]), Buffer.alloc(4), gzipped])
+  compressed.writeUInt32BE(gzipped.length, 1)
+  const declared = Buffer.from([0, 0x7f, 0xff, 0xff, 0xff, 10])
+  const table: readonly (readonly [string, OutgoingHttpHeaders, Buffer, OutgoingHttpHeaders])[] = [
+    ['20,000 fields of metadata before', { ...grpc, ...manyFields }, one, {}],
+    ['and after', grpc, one, manyFields],
+    ['a field of 8 MB before', { ...grpc, 'x-big': 'v'.repeat(8_000_000) }, one, {}],
+    ['and after', grpc, one, { 'x-big': 'v'.repeat(8_000_000) }],
+    ['a message of 64 MiB in 64 KiB', { ...grpc, 'grpc-encoding': 'gzip' }, compressed, {}],
+    ['a message that says that it has 2 GiB', grpc, declared, {}],
+  ]
+  for (const [name, headers, body, trailers] of table) {
+    const server = createServer({ maxSendHeaderBlockLength: 1 << 30 })
+    server.on('stream', (stream: ServerHttp2Stream) => {
+      stream.on('error', () => undefined)
+      stream.respond(headers, { waitForTrailers: true })
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0', ...trailers }))
+      stream.end(body)
+    })
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    const broker = openKeyBroker({ kind: 'attestation-agent-2023', address: `127.0.0.1:${port}`, timeoutMs: 10_000 })
+    const began = performance.now()
+    await t.rejects(broker.get(named(KEY), NEVER), { code: /^(REFUSED|BAD_ANSWER|TOO_LARGE)$/ }, name)
+    t.ok(performance.now() - began < 5000, `${name}: at once`)
+    broker.close()
+    server.close()
+  }
+})
 
 /** A socket's path has at most 107 bytes, which a checkout's own path may use up. */
 function shortDirectory(t: Test): string {
