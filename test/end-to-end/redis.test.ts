@@ -67,7 +67,7 @@ if (program === undefined) {
     t.pass('is used for the next connection')
   })
 
-  t.test('TLS, by a CA that is trusted and by none that is', async t => {
+  t.test('case 180: TLS, by a CA that is trusted and by none that is', async t => {
     const { replica, sharedConfig } = await replicas(t)
     const directory = temporaryDirectory(t)
     const [authority, other] = [createAuthority(directory, 'ca'), createAuthority(directory, 'other')]

@@ -158,7 +158,7 @@ t.test('HEAD is judged as GET is, and says the same (case 128)', async t => {
   )
 })
 
-t.test('what an upstream says of itself is handed on', async t => {
+t.test('case 203: what an upstream says of itself is handed on', async t => {
   const table = [
     { upstream: 404, status: 404, code: 'MANIFEST_UNKNOWN', headers: {}, retryAfter: null },
     { upstream: 401, status: 401, code: 'UNAUTHORIZED', headers: {}, retryAfter: null },

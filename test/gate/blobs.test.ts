@@ -88,3 +88,27 @@ function halfOf(bytes: Uint8Array): Script {
     return true
   }
 }
+
+t.test('case 215: a client that hangs up takes its upstream request with it, five hundred times over', async t => {
+  const { registry, url } = await scene(t)
+  const large = blobOf(Buffer.alloc(16 * MIB, 3))
+  const seen = { begun: 0, ended: 0 }
+  registry.script = (request, response) => {
+    if (request.url !== `/v2/test/blobs/${large.digest}`) return false
+    seen.begun += 1
+    response.on('close', () => (seen.ended += Number(!response.writableFinished)))
+    // Half, and then nothing: only a hang-up ends it within the time of this test.
+    response.writeHead(200, { 'content-length': large.size })
+    response.write(large.bytes.subarray(0, 8 * MIB))
+    return true
+  }
+  const abortOne = async (): Promise<void> => {
+    const stop = new AbortController()
+    const answer = await fetch(`${url}/v2/test/blobs/${large.digest}`, { signal: stop.signal })
+    await answer.body?.getReader().read()
+    stop.abort()
+  }
+  for (let round = 0; round < 50; round += 1) await Promise.all(Array.from({ length: 10 }, abortOne))
+  for (let waited = 0; seen.ended < seen.begun && waited < 100; waited += 1) await sleep(50)
+  t.same(seen, { begun: 500, ended: 500 })
+})

@@ -148,7 +148,7 @@ t.test('case 103: what is no image is held to the policy too', async t => {
   }
 })
 
-t.test('case 107: a tag that moves while it is judged', async t => {
+t.test('cases 107, 170: a tag that moves while it is judged', async t => {
   const { registry, signer, pull } = await scene(t)
   const signed = registry.putSigned('test', '1', signer, HOST)
   const unsigned = imageOf('unsigned').manifest

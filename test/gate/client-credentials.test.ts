@@ -121,7 +121,7 @@ for (const kind of ['basic', 'token'] as const) {
   )
 }
 
-t.test('what was found out for one is asked anew for another, and remembered for the same', async t => {
+t.test('case 167: what was found out for one is asked anew for another, and remembered for the same', async t => {
   const { registry, pull } = await ownScene(t, 'basic')
   const digest = registry.manifests.get('team/app 1')?.digest ?? ''
   const name = `team/app/manifests/${digest}`

@@ -177,7 +177,7 @@ t.test(
   },
 )
 
-t.test('maxAge: pulls stop when the last good policy is too old', async t => {
+t.test('case 185: maxAge: pulls stop when the last good policy is too old', async t => {
   const signer = ecdsaSigner()
   const policyFile = writePolicy(temporaryDirectory(t), signedPolicy(KEY_PATH))
   const gate = await brokered(t, {

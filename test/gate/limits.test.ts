@@ -1,9 +1,11 @@
+import { createServer, type AddressInfo, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { checkStatement } from '../../src/signatures/bundle/statement.ts'
 import { parseBundle } from '../../src/signatures/bundle/parse-bundle.ts'
 import { MAX_MANIFEST_BYTES } from '../../src/manifest/manifest.ts'
 import { answer } from '../support/faults.ts'
-import { blobOf, imageOf, OCI_MANIFEST } from '../support/signer.ts'
+import { blobOf, imageOf, OCI_MANIFEST, payloadOf, sigManifest, signatureLayer, sigTag } from '../support/signer.ts'
 import { startEvilRegistry } from '../support/evil-registry.ts'
 import { repositoryAt, tagOf, upstreamOf, within } from '../support/upstream.ts'
 import { scene } from './scene.ts'
@@ -196,3 +198,74 @@ t.test('case 212: manifests of pulls under way fill what they may, and the next 
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise(resolve => setTimeout(resolve, 10))
 }
+
+t.test('case 204: what waits for an upstream that does not answer gives its place back', async t => {
+  const silent = createServer()
+  const sockets: Socket[] = []
+  silent.on('connection', socket => sockets.push(socket.on('error', () => undefined).resume()))
+  await new Promise<void>(resolve => silent.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => silent.close())
+  const { port } = silent.address() as AddressInfo
+  const timeouts = { connect: 0.5, headers: 0.7, body: 0.7 }
+  const { registry, signer, pull } = await scene(t, {
+    config: url => ({
+      registries: {
+        'example.org': { url, timeouts },
+        // What accepts and says nothing to a handshake is not connected; over HTTP it is, and has no headers.
+        'tls.example': { url: `https://127.0.0.1:${port}`, timeouts },
+        'plain.example': { url: `http://127.0.0.1:${port}`, timeouts },
+      },
+      limits: { pulls: 1 },
+    }),
+  })
+  registry.putSigned('test', '1', signer, 'example.org')
+  for (const host of ['tls.example', 'plain.example']) {
+    const began = performance.now()
+    const waiting = pull(`${host}/app/manifests/1`)
+    await sleep(100)
+    t.equal((await pull('test/manifests/1')).status, 503, 'its place is taken')
+    const answered = await waiting
+    t.equal(answered.status, 503, `${host}: come again, and not 404`)
+    t.match(answered.message, /did not answer in time$/)
+    t.ok(performance.now() - began < 3000, `${host}: within its time`)
+    t.equal((await pull('test/manifests/1')).status, 200, 'and is free again')
+    for (let waited = 0; !sockets.every(socket => socket.destroyed) && waited < 40; waited += 1) await sleep(50)
+    t.ok(sockets.length > 0 && sockets.every(({ destroyed }) => destroyed), 'no socket is left')
+  }
+})
+
+t.test('case 225: annotations by the thousand, and one of a mebibyte, are read and mean nothing', async t => {
+  const { registry, signer, pull } = await scene(t)
+  const many = Object.fromEntries(Array.from({ length: 10_000 }, (_, at) => [`org.example.${at}`, 'v']))
+  const large = { 'org.example.large': 'v'.repeat(MIB) }
+  const lying = { 'dev.cosignproject.cosign/signature': 'A'.repeat(MIB) }
+  const rows = [
+    { it: '10,000, beside the signature', annotations: many, beside: 'signature', status: 200 },
+    { it: 'a mebibyte, beside the signature', annotations: large, beside: 'signature', status: 200 },
+    { it: '10,000, and no signature', annotations: many, beside: 'nothing', status: 403 },
+    { it: 'a mebibyte, and no signature', annotations: large, beside: 'nothing', status: 403 },
+    { it: 'a signature of a mebibyte', annotations: lying, beside: 'nothing', status: 403 },
+  ]
+  for (const { it, annotations, beside, status } of rows) {
+    const manifest = registry.put('test', imageOf(it), '1')
+    const good = signatureLayer(signer, payloadOf(manifest.digest, 'example.org/test'))
+    const layer = { ...good, annotations: { ...annotations, ...(beside === 'signature' && good.annotations) } }
+    registry.put('test', sigManifest([layer]), sigTag(manifest.digest))
+    t.equal((await pull('test/manifests/1')).status, status, it)
+  }
+})
+
+t.test('case 228: a million tags are too many, and a list within the limit is cut to its page', async t => {
+  const { registry, signer, pull } = await scene(t)
+  registry.putSigned('test', '1', signer, 'example.org')
+  const listOf = (count: number): string =>
+    JSON.stringify({ name: 'test', tags: Array.from({ length: count }, (_, at) => `v${at}`) })
+  let sent = listOf(1_000_000)
+  registry.on(/tags\/list/, (...both) => answer(200, { 'content-type': 'application/json' }, sent)(...both))
+  t.equal((await pull('test/tags/list?n=10')).status, 502)
+  sent = listOf(500_000)
+  const cut = await pull('test/tags/list?n=10')
+  t.equal(cut.status, 200)
+  t.equal(JSON.parse(cut.body.toString()).tags.length, 10)
+  t.equal((await pull('test/manifests/1')).status, 200)
+})

@@ -146,7 +146,7 @@ t.test('case 210: a full disk below the log costs lines, and neither the pulls n
   t.equal(await ended, 0)
 })
 
-t.test('one line a decision, with what it takes to understand it, and nothing secret', async t => {
+t.test('case 189: one line a decision and a key, with what it takes to understand it, and nothing secret', async t => {
   const lines: string[] = []
   const logger = createLogger('info', { write: (line: string) => void lines.push(line) })
   const registry = await startEvilRegistry(t)

@@ -82,7 +82,7 @@ t.test('requirements that are taken', async t => {
   for (const { it, requirement } of table) t.same(problemsOf(withRequirement(requirement)), [], it)
 })
 
-t.test('requirements that are not, each with the path of what is wrong', async t => {
+t.test('requirements that are not, each with the path of what is wrong (case 188)', async t => {
   const table: readonly { it: string; requirement: unknown; says: string | RegExp }[] = [
     { it: 'no object', requirement: 'reject', says: `${AT}: expected an object` },
     { it: 'no type', requirement: {}, says: `${AT}: missing key "type"` },

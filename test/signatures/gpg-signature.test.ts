@@ -145,7 +145,7 @@ function changed(bytes: Uint8Array, at: number, value: number): Uint8Array {
   return copy
 }
 
-t.test('cases 73 to 77, 81: what a signature may be made of', async t => {
+t.test('cases 73 to 77, 81, 226: what a signature may be made of', async t => {
   const table = [
     { it: '73: a literal alone', bytes: framePackets([literal]), says: /without a signature/ },
     { it: '73: a compressed literal', bytes: compressed(framePackets([literal])), says: /without a signature/ },

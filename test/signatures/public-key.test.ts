@@ -132,7 +132,7 @@ t.test('kinds and strengths that are not taken are refused when the key is loade
   for (const { it, key } of table) t.throws(() => parse(pem(key)), { name: 'KeyError', code: 'UNSUPPORTED_KEY' }, it)
 })
 
-t.test('a key file is one public key and nothing else (case 48)', async t => {
+t.test('a key file is one public key and nothing else (cases 48, 188)', async t => {
   const good = pem(p256.publicKey)
   const privatePem = p256.privateKey.export({ type: 'pkcs8', format: 'pem' })
   const table = [
