@@ -75,6 +75,7 @@ const RULES: Readonly<Record<string, { readonly imports: readonly string[]; read
       'node:async_hooks',
       'node:crypto',
       'node:fs',
+      'node:perf_hooks',
       'node:timers',
       'lru-cache',
       'pino',

@@ -3,6 +3,7 @@ import { AuditLog } from '../observe/audit-log.ts'
 import type { DecisionRecord } from '../observe/decision-log.ts'
 import type { RecordDependencies } from '../http/record-decision.ts'
 import { logDecision, logDifference, type Logger } from '../observe/logger.ts'
+import { watchLoopDelay } from '../observe/loop-delay.ts'
 import { createMetrics, type MetricsSources, type PrometheusMetrics } from '../observe/metrics.ts'
 import { lapsedExceptions } from '../verdict/enforcement.ts'
 import { createEnforcer, type Enforcer } from '../verdict/enforcer.ts'
@@ -31,8 +32,13 @@ export type Observers = {
 }
 
 /** Modes and exceptions, and everybody who is told of a decision. Warns about exceptions that have lapsed. */
-export async function openObservers(config: Config, logger: Logger, sources: MetricsSources): Promise<Observers> {
-  const metrics = createMetrics(sources)
+export async function openObservers(
+  config: Config,
+  logger: Logger,
+  sources: Omit<MetricsSources, 'loopDelay'>,
+): Promise<Observers> {
+  const loopDelay = watchLoopDelay()
+  const metrics = createMetrics({ ...sources, loopDelay: loopDelay.read })
   const tracing = await openTracing(config.tracing, spans => metrics.spansLost(spans))
   const audit =
     config.audit &&
@@ -65,6 +71,7 @@ export async function openObservers(config: Config, logger: Logger, sources: Met
       waiting.add(told)
     },
     async close() {
+      loopDelay.stop()
       await Promise.all(waiting)
       await audit?.close()
       await tracing?.close()

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { LoopDelay } from './loop-delay.ts'
 import type { SharedEvent } from '../shared/shared-event.ts'
 import { createSharedMetrics } from './shared-metrics.ts'
 
@@ -48,6 +49,8 @@ export type MetricsSources = {
   readonly snapshotAgeMs: () => number | undefined
   /** How many pieces of trust material are the last good ones because newer ones could not be had. */
   readonly staleMaterials: () => number
+  /** Since it was last asked. */
+  readonly loopDelay: () => LoopDelay
 }
 
 export type PrometheusMetrics = Metrics & {
@@ -158,6 +161,12 @@ export function createMetrics(sources: MetricsSources): PrometheusMetrics {
     help: 'Trust material that could not be refreshed by TUF and is the last good one instead.',
     registers,
   })
+  const delays = new Gauge({
+    name: 'sealgate_event_loop_delay_seconds',
+    help: 'How late the event loop came since the last scrape: the 99th percentile, and the longest (1).',
+    labelNames: ['quantile'],
+    registers,
+  })
   const scopes = new Set<string>()
   let sharedMetrics: ((event: SharedEvent) => void) | undefined
 
@@ -217,6 +226,9 @@ export function createMetrics(sources: MetricsSources): PrometheusMetrics {
     contentType: Registry.PROMETHEUS_CONTENT_TYPE,
     render() {
       const ageMs = sources.snapshotAgeMs()
+      const { p99, max } = sources.loopDelay()
+      delays.set({ quantile: '0.99' }, p99)
+      delays.set({ quantile: '1' }, max)
       pulls.set(sources.pullsUnderWay())
       stale.set(sources.staleMaterials())
       age.set(ageMs === undefined ? Number.NaN : ageMs / 1000)

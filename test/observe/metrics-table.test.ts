@@ -24,6 +24,7 @@ async function printed(): Promise<readonly Row[]> {
     pullsUnderWay: () => 0,
     snapshotAgeMs: () => 0,
     staleMaterials: () => 0,
+    loopDelay: () => ({ p99: 0, max: 0 }),
   })
   metrics.decision({ verdict: 'accepted', scope: 'a', code: 'policy', cache: 'hit', durationMs: 1 })
   metrics.upstream({ host: 'a', outcome: 'found', seconds: 1 })

@@ -1,7 +1,13 @@
 import t from 'tap'
 import { createMetrics } from '../../src/observe/metrics.ts'
 
-const sources = { brokerKind: 'cdh', pullsUnderWay: () => 3, snapshotAgeMs: () => 1500, staleMaterials: () => 1 }
+const sources = {
+  brokerKind: 'cdh',
+  pullsUnderWay: () => 3,
+  snapshotAgeMs: () => 1500,
+  staleMaterials: () => 1,
+  loopDelay: () => ({ p99: 0.002, max: 0.5 }),
+}
 
 t.test('what is counted is shown', async t => {
   const metrics = createMetrics(sources)
@@ -22,6 +28,8 @@ t.test('what is counted is shown', async t => {
     'sealgate_pulls_under_way 3',
     'sealgate_snapshot_age_seconds 1.5',
     'sealgate_stale_materials 1',
+    'sealgate_event_loop_delay_seconds{quantile="0.99"} 0.002',
+    'sealgate_event_loop_delay_seconds{quantile="1"} 0.5',
   ])
     t.ok(text.includes(`${line}\n`), line)
 })
