@@ -101,7 +101,7 @@ t.test('case 44: lax encodings of a signature are none', async t => {
   const trusted = trustedKeyOf(p256.publicKey, 'key')
   const good = sign('sha256', data, p256.privateKey)
   const p1363 = sign('sha256', data, { key: p256.privateKey, dsaEncoding: 'ieee-p1363' })
-  const table = [
+  const table: { readonly it: string; readonly signature: Uint8Array }[] = [
     { it: 'empty', signature: Buffer.alloc(0) },
     { it: 'a byte too many', signature: Buffer.concat([good, Buffer.of(0)]) },
     { it: 'twice', signature: Buffer.concat([good, good]) },
@@ -109,6 +109,20 @@ t.test('case 44: lax encodings of a signature are none', async t => {
     { it: 'zeroes', signature: Buffer.from('3006020100020100', 'hex') },
     { it: 'cut', signature: good.subarray(0, -1) },
   ]
+  const [r, s] = [p1363.subarray(0, 32), p1363.subarray(32)]
+  t.equal(verifyWithKey(trusted, data, derOf(integer(r), integer(s))), true, 'the same numbers as DER has them')
+  const nPlusS = Buffer.from((BigInt(`0x${s.toString('hex')}`) + P256_ORDER).toString(16).padStart(66, '0'), 'hex')
+  const asDer = derOf(integer(r), integer(s))
+  table.push(
+    { it: 'a number with a zero too many', signature: derOf(content(Buffer.concat([Buffer.of(0, 0), r])), integer(s)) },
+    { it: 'a length in two bytes', signature: Buffer.concat([Buffer.of(0x30, 0x81), asDer.subarray(1)]) },
+    {
+      it: 'an indefinite length',
+      signature: Buffer.concat([Buffer.of(0x30, 0x80), asDer.subarray(2), Buffer.of(0, 0)]),
+    },
+    { it: 's beyond the order of the curve', signature: derOf(integer(r), integer(nPlusS)) },
+    { it: 'a negative number', signature: derOf(Buffer.of(2, 1, 0xff), integer(s)) },
+  )
   t.equal(verifyWithKey(trusted, data, good), true)
   for (const { it, signature } of table) t.equal(verifyWithKey(trusted, data, signature), false, it)
   const edwards = trustedKeyOf(ed25519.publicKey, 'key')
@@ -164,6 +178,27 @@ t.test('a key file is one public key and nothing else (cases 48, 188)', async t 
   t.equal(parse(good.replaceAll('\n', '\r\n')).fingerprint, parse(good).fingerprint, 'CRLF is no other key')
   t.equal(createPrivateKey(privatePem).type, 'private', 'the private key of this table is a real one')
 })
+
+/** FIPS 186-5, NIST SP 800-186 section 3.2.1.3. */
+const P256_ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n
+
+/** An ECDSA signature (RFC 3279 section 2.2.3) of two INTEGERs, with a length in one byte. */
+function derOf(...integers: readonly Buffer[]): Buffer {
+  const body = Buffer.concat(integers)
+  return Buffer.concat([Buffer.of(0x30, body.length), body])
+}
+
+/** The INTEGER of bytes that are no negative number: as few of them as do. */
+function integer(bytes: Buffer): Buffer {
+  let from = 0
+  while (bytes[from] === 0) from += 1
+  const fewest = bytes.subarray(from)
+  return content((fewest[0] ?? 0) >= 0x80 ? Buffer.concat([Buffer.of(0), fewest]) : fewest)
+}
+
+function content(bytes: Buffer): Buffer {
+  return Buffer.concat([Buffer.of(2, bytes.length), bytes])
+}
 
 function pemOf(der: Buffer): string {
   return `-----BEGIN PUBLIC KEY-----\n${der.toString('base64')}\n-----END PUBLIC KEY-----\n`
