@@ -371,6 +371,39 @@ t.test('cases 203 and 217: a look-up that fails is never "no signature"', async 
   t.equal((await pull('test/manifests/1')).status, 403, 'and nothing of it is remembered')
 })
 
+t.test('case 58: an image that was copied to another repository with its signatures is not signed there', async t => {
+  const identity = (signedIdentity: object | undefined) => (keyPath: string) => ({
+    default: [{ type: 'reject' }],
+    transports: { docker: { 'example.org': [{ type: 'sigstoreSigned', keyPath, signedIdentity }] } },
+  })
+  const rows = [
+    { it: 'no signedIdentity', signedIdentity: undefined, status: 403 },
+    { it: 'matchRepository', signedIdentity: { type: 'matchRepository' }, status: 403 },
+    { it: 'matchRepoDigestOrExact', signedIdentity: { type: 'matchRepoDigestOrExact' }, status: 403 },
+    {
+      it: 'exactRepository',
+      signedIdentity: { type: 'exactRepository', dockerRepository: 'example.org/copy' },
+      status: 403,
+    },
+    // That it is the identity that refuses: the same copy, where the policy allows it.
+    {
+      it: 'exactRepository of the first',
+      signedIdentity: { type: 'exactRepository', dockerRepository: 'example.org/test' },
+      status: 200,
+    },
+  ]
+  for (const { it, signedIdentity, status } of rows) {
+    const { registry, signer, pull } = await scene(t, { policy: identity(signedIdentity) })
+    const manifest = registry.put('copy', imageOf('copied'), '1')
+    registry.sign('copy', manifest, signer, 'example.org/test')
+    for (const name of ['1', manifest.digest]) {
+      const answer = await pull(`copy/manifests/${name}`)
+      t.equal(answer.status, status, it)
+      if (status === 403) t.match(answer.message, /example\.org\/test/, 'it says whose signature was found')
+    }
+  }
+})
+
 t.test('cases 53, 55: a broken signature beside a good one hides nothing, and counts for nothing', async t => {
   const { registry, signer, pull } = await scene(t)
   const brokenOnes = (good: AttachedLayer): readonly { readonly it: string; readonly layer: AttachedLayer }[] => [
