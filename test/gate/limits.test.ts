@@ -17,7 +17,7 @@ function padded(text: string, bytes: number): Buffer {
   return Buffer.concat([Buffer.from(text), Buffer.alloc(bytes - Buffer.byteLength(text), ' ')])
 }
 
-t.test('case 220: a manifest of 4 MiB is served and one byte more is not, whatever length is told', async t => {
+t.test('cases 145, 220: a manifest of 4 MiB is served and one byte more is not, whatever length is told', async t => {
   const { registry, signer, pull } = await scene(t)
   const image = imageOf('large').manifest.bytes.toString()
   for (const [it, size, status] of [

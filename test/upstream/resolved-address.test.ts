@@ -1,6 +1,7 @@
 import t from 'tap'
 import { openDial } from '../../src/upstream/dial.ts'
 import {
+  checkLiteralHost,
   guardedLookup,
   isLoopbackByName,
   refusedAddress,
@@ -137,4 +138,27 @@ t.test('case 158: the dial refuses what DNS says, before a byte is sent', async 
   ] as const
   for (const [it, origin, url, address, due] of table) t.equal(await ask(origin, url, address), due, it)
   t.equal(store.requests.length, 3)
+})
+
+t.test('case 158: an address is itself in every spelling that a URL takes', async t => {
+  const spellings = [
+    'http://169.254.169.254/x',
+    // Full stops of other scripts, which IDNA maps to dots.
+    'http://169\u3002254\u3002169\u3002254/x',
+    'http://169\uff0e254\uff0e169\uff61254/x',
+    // Digits in full width.
+    'http://\uff11\uff16\uff19.254.169.254/x',
+    'http://0xa9fea9fe/x',
+    'http://2852039166/x',
+    'http://0251.0376.0251.0376/x',
+    'http://169.254.43518/x',
+    'http://169.254.169.254./x',
+    'http://%31%36%39.254.169.254/x',
+    'http://[::ffff:169.254.169.254]/x',
+  ]
+  for (const text of spellings)
+    t.throws(() => checkLiteralHost(new URL(text)), { code: 'BLOCKED' }, JSON.stringify(text))
+  t.doesNotThrow(() => checkLiteralHost(new URL('http://192.0.2.1/x')))
+  for (const text of ['http://169.254.169.254\0.example.org/', 'http://example.org%00/', 'http://exa\uff0fmple.org/'])
+    t.equal(URL.parse(text), null, `${JSON.stringify(text)} is no URL, so nobody is asked`)
 })
