@@ -44,7 +44,12 @@ export class LogOutput {
   #send(bytes: Uint8Array): Uint8Array {
     let left = bytes
     try {
-      while (left.byteLength > 0) left = left.subarray(this.#writeBytes(left))
+      while (left.byteLength > 0) {
+        const taken = this.#writeBytes(left)
+        // An output that takes nothing and does not fail would be asked for ever.
+        if (!(taken > 0)) break
+        left = left.subarray(taken)
+      }
     } catch {
       // A log that cannot be written cannot be told of either; what is lost is counted.
     }

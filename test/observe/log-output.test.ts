@@ -40,3 +40,15 @@ t.test('a line that was taken in part is finished before the next', async t => {
   out.log.write('next\n')
   t.equal(out.text(), 'a long line\n{"level":40,"lost":1,"msg":"log lines were lost"}\nnext\n')
 })
+
+t.test('an output that takes nothing and does not fail is not asked for ever (case 210)', async t => {
+  let asked = 0
+  const log = new LogOutput(() => {
+    asked += 1
+    if (asked > 10) throw new Error('asked for ever')
+    return 0
+  })
+  log.write('one\n')
+  log.write('two\n')
+  t.equal(asked, 2, 'once for each line')
+})
