@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ecdsaSigner, type Blob, type Signer } from '../test/support/signer.ts'
+import { openLoad, type Load } from './load.ts'
 import { freePort, start } from './programs.ts'
 
 /** The gate as it is installed: what a checkout adds by stripping types is not what is measured. */
@@ -12,6 +13,7 @@ export type Gate = { readonly url: string; readonly pid: number | undefined }
 /** What all rows have in common: a directory that goes with the process, a key, a policy that asks for it. */
 export class Bench {
   readonly directory: string = mkdtempSync(join(tmpdir(), 'sealgate-bench-'))
+  readonly load: Load = openLoad()
   readonly signer: Signer = ecdsaSigner()
   readonly publicKey: string = join(this.directory, 'cosign.pub')
 

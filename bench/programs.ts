@@ -1,11 +1,8 @@
-import { OCI_MANIFEST } from '../test/support/signer.ts'
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** What clients send: a registry has no OCI manifest for those that do not ask for one. */
-const ACCEPT = `accept: ${OCI_MANIFEST}`
 const children: ChildProcess[] = []
 process.on('exit', () => {
   // Not SIGKILL: an nginx that is killed leaves its workers behind.
@@ -49,25 +46,10 @@ async function answers(port: number): Promise<boolean> {
   })
 }
 
-/** Requests a second, by wrk with one thread and 32 connections. */
-export async function requestsPerSecond(url: string, seconds: number): Promise<number> {
-  const output = await run('wrk', ['-t1', '-c32', `-d${seconds}`, '-H', ACCEPT, url])
-  if (/Non-2xx/.test(output)) throw new Error(`${url}: ${output}`)
-  return Number(/Requests\/sec:\s+([0-9.]+)/.exec(output)?.[1])
-}
-
 /** Megabytes a second of one download, by curl. */
 export async function megabytesPerSecond(url: string): Promise<number> {
   const output = await run('curl', ['-sf', '-o', '/dev/null', '-w', '%{speed_download}', url])
   return Number(output) / 1e6
-}
-
-/** The latency in milliseconds that one request in a hundred exceeds, by wrk with one thread and eight connections. */
-export async function p99Milliseconds(url: string, seconds: number): Promise<number> {
-  const output = await run('wrk', ['-t1', '-c8', `-d${seconds}`, '-H', ACCEPT, '--latency', url])
-  const [, value, unit] = /99%\s+([0-9.]+)(us|ms|s)/.exec(output) ?? []
-  if (/Non-2xx/.test(output) || value === undefined) throw new Error(`${url}: ${output}`)
-  return Number(value) * (unit === 'us' ? 0.001 : unit === 's' ? 1000 : 1)
 }
 
 /** Downloads again and again until the signal; what comes is thrown away. */
@@ -110,14 +92,16 @@ export function versionsOf(): readonly string[] {
     ['docker-registry', ['--version']],
   ]
   return asked.flatMap(([program, args]) => {
-    if (!isInstalled(program)) return [`${program} not installed`]
+    if (!isInstalled(program))
+      return [`${program} not installed${program === 'wrk' ? ', autocannon in its place' : ''}`]
     const { stdout, stderr } = spawnSync(program, [...args], { encoding: 'utf8' })
     const version = /[0-9]+\.[0-9]+(?:\.[0-9]+)?/.exec(stdout + stderr)?.[0]
     return [`${program} ${version ?? ''}`.trim()]
   })
 }
 
-async function run(program: string, args: readonly string[]): Promise<string> {
+/** What a program writes to its standard output. @throws where it fails */
+export async function run(program: string, args: readonly string[]): Promise<string> {
   const child = spawn(program, [...args], { stdio: ['ignore', 'pipe', 'inherit'] })
   let output = ''
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))

@@ -2,7 +2,7 @@ import { cpus, release } from 'node:os'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Bench } from './bench.ts'
-import { isInstalled, versionsOf } from './programs.ts'
+import { versionsOf } from './programs.ts'
 import { blobs } from './rows/blobs.ts'
 import { coldPulls, coldVerdicts } from './rows/cold-pulls.ts'
 import { cachedManifests, manifestsByTag } from './rows/manifests.ts'
@@ -16,10 +16,6 @@ const PAGE = join(import.meta.dirname, '../docs/performance.md')
 const BEGIN = '<!-- npm run bench writes from here -->\n'
 const END = '<!-- to here -->\n'
 
-if (!isInstalled('wrk')) {
-  process.stderr.write('bench: wrk is not installed\n')
-  process.exit(1)
-}
 const bench = new Bench()
 const rows: Row[] = []
 const add = (...measured: readonly Row[]): void => {

@@ -1,13 +1,6 @@
 import { blobOf, imageOf, payloadOf, sigManifest, signatureLayer, sigTag } from '../../test/support/signer.ts'
 import type { Bench } from '../bench.ts'
-import {
-  download,
-  isInstalled,
-  megabytesPerSecond,
-  p99Milliseconds,
-  requestsPerSecond,
-  residentMiB,
-} from '../programs.ts'
+import { download, isInstalled, megabytesPerSecond, residentMiB } from '../programs.ts'
 import type { Row } from '../table.ts'
 
 const MIB = 1024 * 1024
@@ -51,7 +44,7 @@ export async function blobs(bench: Bench, runs: number): Promise<readonly Row[]>
   const manifest = `${gate.url}/v2/test/manifests/${image.digest}`
   const path = `/v2/test/blobs/${large.digest}`
   // What a gate at work has taken already is not the blobs'.
-  await requestsPerSecond(manifest, 2)
+  await bench.load.requestsPerSecond(manifest, 2)
   const before = residentMiB(gate.pid)
   const speed = { ours: [] as number[], peer: [] as number[] }
   // The first two GB of a process are up to a third slower, until V8 has compiled what moves them.
@@ -66,7 +59,7 @@ export async function blobs(bench: Bench, runs: number): Promise<readonly Row[]>
   const p99Beside = async (base: string): Promise<number> => {
     const ends = new AbortController()
     const streams = Array.from({ length: STREAMS }, () => download(base + path, ends.signal))
-    const p99 = await p99Milliseconds(manifest.replace(gate.url, base), 3)
+    const p99 = await bench.load.p99Milliseconds(manifest.replace(gate.url, base), 3)
     ends.abort()
     await Promise.all(streams)
     return p99
@@ -75,7 +68,7 @@ export async function blobs(bench: Bench, runs: number): Promise<readonly Row[]>
   const beside: number[] = []
   const nginx: number[] = []
   for (let round = 0; round < runs; round += 1) {
-    alone.push(await p99Milliseconds(manifest, 3))
+    alone.push(await bench.load.p99Milliseconds(manifest, 3))
     beside.push(await p99Beside(gate.url))
     nginx.push(await p99Beside(proxy))
   }

@@ -1,6 +1,6 @@
 import { imageOf, payloadOf, sigManifest, signatureLayer, sigTag } from '../../test/support/signer.ts'
 import { pushBlob, pushManifest, type Bench } from '../bench.ts'
-import { isInstalled, requestsPerSecond } from '../programs.ts'
+import { isInstalled } from '../programs.ts'
 import type { Row } from '../table.ts'
 
 const SECONDS = 3
@@ -26,11 +26,11 @@ export async function cachedManifests(bench: Bench, runs: number): Promise<Row> 
   )
   const gate = await bench.startGate(upstream)
   const path = `/v2/test/manifests/${image.digest}`
-  await requestsPerSecond(gate.url + path, 1)
+  await bench.load.requestsPerSecond(gate.url + path, 1)
   const measured = { ours: [] as number[], peer: [] as number[] }
   for (let round = 0; round < runs; round += 1) {
-    measured.ours.push(await requestsPerSecond(gate.url + path, SECONDS))
-    measured.peer.push(await requestsPerSecond(proxy + path, SECONDS))
+    measured.ours.push(await bench.load.requestsPerSecond(gate.url + path, SECONDS))
+    measured.peer.push(await bench.load.requestsPerSecond(proxy + path, SECONDS))
   }
   const peer = { name: 'nginx proxy_pass, one worker', runs: measured.peer }
   return { work, unit: '1/s', ours: measured.ours, peer, mustBe }
@@ -49,11 +49,11 @@ export async function manifestsByTag(bench: Bench, runs: number): Promise<Row> {
   const cache = await bench.startRegistry('cache', origin)
   const gate = await bench.startGate(origin)
   const path = '/v2/test/manifests/latest'
-  await requestsPerSecond(gate.url + path, 1)
+  await bench.load.requestsPerSecond(gate.url + path, 1)
   const measured = { ours: [] as number[], peer: [] as number[] }
   for (let round = 0; round < runs; round += 1) {
-    measured.ours.push(await requestsPerSecond(gate.url + path, SECONDS))
-    measured.peer.push(await requestsPerSecond(cache + path, SECONDS))
+    measured.ours.push(await bench.load.requestsPerSecond(gate.url + path, SECONDS))
+    measured.peer.push(await bench.load.requestsPerSecond(cache + path, SECONDS))
   }
   return { work, unit: '1/s', ours: measured.ours, peer: { name, runs: measured.peer }, mustBe }
 }
