@@ -92,9 +92,7 @@ export class ReferrersClient {
         throw new UpstreamError('BAD_ANSWER', `${this.#options.host} lost a page of referrers`)
       }
       found.push(...this.#parse(page.bytes))
-      if (found.length > MAX_DESCRIPTORS) {
-        throw new UpstreamError('TOO_LARGE', `${this.#options.host} lists more than ${MAX_DESCRIPTORS} referrers`)
-      }
+      this.#checkCount(found)
       url = this.#nextPage(page.link, first, url)
     }
     return found
@@ -104,9 +102,16 @@ export class ReferrersClient {
     const tag = `${algorithmOf(subject)}-${hexOf(subject)}`
     if (!isTag(tag)) return []
     const fetched = await this.#options.manifest(repository, tag, signal)
-    return fetched === undefined || essenceOf(fetched.contentType) !== MEDIA_TYPES.ociIndex
-      ? []
-      : this.#parse(fetched.bytes)
+    if (fetched === undefined || essenceOf(fetched.contentType) !== MEDIA_TYPES.ociIndex) return []
+    const found = this.#parse(fetched.bytes)
+    this.#checkCount(found)
+    return found
+  }
+
+  /** However they are listed: none is passed over unseen (case 63). */
+  #checkCount(found: readonly Descriptor[]): void {
+    if (found.length <= MAX_DESCRIPTORS) return
+    throw new UpstreamError('TOO_LARGE', `${this.#options.host} lists more than ${MAX_DESCRIPTORS} referrers`)
   }
 
   #parse(bytes: Uint8Array): readonly Descriptor[] {

@@ -31,7 +31,7 @@ const find = async (t: Teardown, registry: EvilRegistry, ms?: number): Promise<r
   return found.map(({ digest }) => digest)
 }
 
-t.test('how registries say that they have no referrers API: the fallback tag counts then', async t => {
+t.test('case 63: how registries say that they have no referrers API: the fallback tag counts then', async t => {
   const table = [
     { it: '404, as distribution 2.8', script: answer(404) },
     { it: '400', script: answer(400) },
@@ -103,6 +103,19 @@ t.test('a fallback tag that is an image lists nothing', async t => {
   const registry = await registryWith(t)
   registry.put('team/app', imageOf('no list'), fallbackTag)
   t.same(await find(t, registry), [])
+})
+
+t.test('case 63: the list of a fallback tag is as long as that of the API may be', async t => {
+  const registry = await registryWith(t)
+  const upstream = upstreamOf(t, registry, { maxManifestBytes: 1024 * 1024 })
+  const list = (count: number): void => {
+    const manifest = indexOf(Array.from({ length: count }, () => attached.manifest))
+    registry.put('team/app', { manifest, blobs: [] }, fallbackTag)
+  }
+  list(1000)
+  t.equal((await upstream.referrers(repositoryAt(), subject.digest, within())).length, 1000)
+  list(1001)
+  await t.rejects(upstream.referrers(repositoryAt(), subject.digest, within()), { code: 'TOO_LARGE' })
 })
 
 t.test('cases 64, 228: pages', async t => {
