@@ -12,7 +12,9 @@ import {
   type SecretKeyPacket,
 } from 'openpgp'
 import { digestOf } from '../../src/reference/digest.ts'
+import { parseGpgKeyring, type GpgKeyring } from '../../src/signatures/gpg-keyring.ts'
 import { framePackets, scanPackets, type OpenPgpPacket } from '../../src/signatures/openpgp-packets.ts'
+import type { SignatureCheck } from '../../src/signatures/signature.ts'
 
 /** GPG material made at test start: nothing of it is ever stored. */
 
@@ -48,6 +50,14 @@ export async function makeKey(options: Partial<KeyOptions> = {}): Promise<Signin
 
 export function publicBytes(...keys: readonly PrivateKey[]): Uint8Array {
   return Buffer.concat(keys.map(key => key.toPublic().write()))
+}
+
+export async function ringOf(...keys: readonly PrivateKey[]): Promise<GpgKeyring> {
+  return parseGpgKeyring([publicBytes(...keys)], 'test.gpg')
+}
+
+export function wordsOf(result: SignatureCheck): string {
+  return result.verified ? 'verified' : `${result.rejection.code}: ${result.rejection.message}`
 }
 
 export type Payload = {
