@@ -157,6 +157,11 @@ table('a key and a log', byKeys(keys, rekorKeys), { [SIGNATURE]: base64(signatur
   { it: 'another log in the policy', trust: byKeys(keys, [trusted(others, 'x')]), is: 'NOT_LOGGED' },
   { it: 'one log of two', trust: byKeys(keys, [trusted(others, 'x'), ...rekorKeys]), is: 'accepted' },
   { it: 'no log in the policy', trust: byKeys(keys, []), is: 'NOT_LOGGED' },
+  {
+    it: 'case 66: when it was logged does not matter for a key',
+    change: { [BUNDLE]: keyEntry({ at: new Date('1999-01-01') }) },
+    is: 'accepted',
+  },
   { it: 'the signer is its own log (50)', change: { [BUNDLE]: keyEntry({ by: keys }) }, is: 'NOT_LOGGED' },
   { it: 'the log is the signer (50)', trust: byKeys(log, rekorKeys), is: 'UNTRUSTED_SIGNER' },
   {
@@ -192,6 +197,20 @@ table('a key and a log', byKeys(keys, rekorKeys), { [SIGNATURE]: base64(signatur
     change: { [SIGNATURE]: base64(ofUnreadable), [BUNDLE]: keyEntry({ payload: unreadable, signature: ofUnreadable }) },
     is: 'MALFORMED',
   },
+])
+
+const keysOnly: TrustMaterial = { by: 'keys', keys: [trusted(keys, 'cosign.pub')], rekorKeys: undefined }
+
+table('case 66: a key, and no log is demanded', keysOnly, { [SIGNATURE]: base64(signature) }, [
+  { it: 'an entry that is none is not read', change: { [BUNDLE]: '&' }, is: 'accepted' },
+  { it: 'nor is one of another log', change: { [BUNDLE]: keyEntry({ by: others }) }, is: 'accepted' },
+  {
+    it: 'no entry stands in for the key',
+    trust: { ...keysOnly, keys: [trusted(others, 'other.pub')] },
+    change: { [BUNDLE]: keyEntry() },
+    is: 'UNTRUSTED_SIGNER',
+  },
+  { it: 'nor for the signature', change: { [SIGNATURE]: undefined, [BUNDLE]: keyEntry() }, is: 'MALFORMED' },
 ])
 
 type FulcioChange = { roots?: readonly Authority[]; oidcIssuer?: string; subjectEmail?: string }

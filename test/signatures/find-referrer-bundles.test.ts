@@ -15,6 +15,7 @@ const repository = ((): Repository => {
 })()
 const subject = digestOf(Buffer.from('the image'))
 const BUNDLE = 'application/vnd.dev.sigstore.bundle.v0.3+json'
+const SCHEMA2 = 'application/vnd.docker.distribution.manifest.v2+json'
 const limits = { maxSignatures: 64, maxSignatureBytes: 1024 }
 
 type Referrer = { readonly manifest: Blob; readonly blobs: readonly Blob[]; readonly listedAs: Partial<Descriptor> }
@@ -138,6 +139,14 @@ t.test('case 62: a manifest is read, and never its description believed', async 
           manifests: [],
           subject: { mediaType: OCI_MANIFEST, digest: subject, size: 1 },
         }),
+      }),
+      is: [],
+    },
+    {
+      it: 'a manifest of schema 2, which has no subject by any specification',
+      referrer: referrer({
+        mediaType: SCHEMA2,
+        text: referrer({}).manifest.bytes.toString().replace(OCI_MANIFEST, SCHEMA2),
       }),
       is: [],
     },

@@ -7,6 +7,7 @@ import {
   blobOf,
   ecdsaSigner,
   imageOf,
+  indexOf,
   OCI_INDEX,
   OCI_MANIFEST,
   payloadOf,
@@ -47,6 +48,10 @@ function sourceOf(held: Held): { readonly source: SignatureSource; readonly aske
 function of(layers: readonly AttachedLayer[], answers: ReadonlyMap<Digest, Blob | Error> = new Map()): Held {
   const { manifest, blobs } = sigManifest(layers)
   return { manifest, blobs: new Map([...blobs.map(blob => [blob.digest, blob] as const), ...answers]) }
+}
+function asSchema2({ bytes }: Blob): Blob {
+  const mediaType = 'application/vnd.docker.distribution.manifest.v2+json'
+  return blobOf(JSON.stringify({ ...JSON.parse(bytes.toString()), mediaType }), mediaType)
 }
 const find = (source: SignatureSource) =>
   findSigTag(source, repository, image.digest, limits, AbortSignal.timeout(1000))
@@ -110,7 +115,29 @@ t.test('what is no signature, what is broken, and what could not be found out', 
       held: { manifest: blobOf('{', OCI_MANIFEST), blobs: new Map() },
       finds: { signatures: [{ format: 'unusable', problem: /malformed/ }] },
     },
-    { it: 'a payload that is missing', held: of([good, bad], new Map()), finds: { signatures: { length: 2 } } },
+    {
+      it: 'case 56: an index that lists signatures',
+      held: { ...of([good]), manifest: indexOf([sigManifest([good]).manifest]) },
+      finds: { signatures: [{ format: 'unusable', problem: /not an OCI image manifest/ }], failures: [] },
+    },
+    {
+      it: 'case 56: schema 2, with layers that are signatures',
+      held: { ...of([good]), manifest: asSchema2(sigManifest([good]).manifest) },
+      finds: { signatures: [{ format: 'unusable', problem: /not an OCI image manifest/ }], failures: [] },
+    },
+    {
+      it: 'case 56: the image itself',
+      held: { manifest: image, blobs: new Map() },
+      finds: { signatures: [], failures: [] },
+    },
+    {
+      it: 'case 55: a payload that is missing',
+      held: { ...of([good, bad]), blobs: new Map([[good.payload.digest, good.payload]]) },
+      finds: {
+        signatures: [{ format: 'simple-signing' }, { format: 'unusable', problem: /is missing/ }],
+        failures: [],
+      },
+    },
     {
       it: 'case 53: a payload with another digest',
       held: of([good, bad], new Map([[bad.payload.digest, new UnusableContentError('other bytes')]])),
@@ -125,7 +152,11 @@ t.test('what is no signature, what is broken, and what could not be found out', 
       finds: { signatures: { length: 1 }, failures: [{ place: /layer 1$/, cause: { message: 'down' } }] },
     },
   ]
-  for (const { it, held, finds } of table) t.match(await find(sourceOf(held).source), finds, it)
+  for (const { it, held, finds } of table) {
+    const { source, asked } = sourceOf(held)
+    t.match(await find(source), finds, it)
+    if (it.startsWith('case 56')) t.same(asked, [sigTagOf(image.digest)], `${it}: nothing else is fetched`)
+  }
   const down: SignatureSource = { ...sourceOf(of([])).source, manifest: () => Promise.reject(new Error('down')) }
   t.match(
     await find(down),

@@ -148,6 +148,8 @@ export type EntryOptions = {
   readonly kind?: EntryKind
   /** What the log is told, and so signs. */
   readonly body?: (body: Json) => void
+  /** The same, as text. */
+  readonly text?: (body: string) => string
   readonly with?: 'promise' | 'proof' | 'both'
   readonly integratedAt?: Date
   readonly log?: KeyPair
@@ -262,7 +264,8 @@ function logEntry(options: EntryOptions, signed: Signed): Json {
   const logName = options.logName ?? REKOR
   const body = bodyOf(kind, signed)
   options.body?.(body)
-  const bytes = Buffer.from(JSON.stringify(body))
+  const text = JSON.stringify(body)
+  const bytes = Buffer.from(options.text?.(text) ?? text)
   const noteId = sha256(`${logName}\n`, Buffer.of(1), spki(log).subarray(-32))
   const logId = options.ed25519 === true ? noteId : sha256(spki(log))
   const hash = options.ed25519 === true ? null : 'sha256'

@@ -61,6 +61,13 @@ zhvTyqZJwz8AwUhmQ5iBz+sRd85v4EoaH43nKOfeBXD+E7Rm9lWt6oOFVA==
   t.match(check(bundle, Buffer.concat([manifest, Buffer.of(10)]), publicPem), { verified: false })
   const lying = Buffer.from(bundle.toString().replace('+aQN', '+aQO'))
   t.match(check(lying, manifest, publicPem), { rejection: { code: 'WRONG_DIGEST' } }, 'its digest says something else')
-  const short = Buffer.from(bundle.toString().replace(/"digest":"[^"]+"/, '"digest":"YWJj"'))
-  t.match(check(short, manifest, publicPem), { rejection: { code: 'MALFORMED' } }, 'case 72: a short digest')
+  for (const [it, digest] of [
+    ['of no bytes', ''],
+    ['short', 'YWJj'],
+    ['the beginning of the right one', '+aQNIoJJGuvgBz1ZY6qbsA=='],
+    ['the right one and a byte', '+aQNIoJJGuvgBz1ZY6qbsE8ZuE8KuUVhWZDTdgnX1dIA'],
+  ] as const) {
+    const changed = Buffer.from(bundle.toString().replace(/"digest":"[^"]+"/, `"digest":"${digest}"`))
+    t.match(check(changed, manifest, publicPem), { rejection: { code: 'MALFORMED' } }, `case 72: a digest ${it}`)
+  }
 })

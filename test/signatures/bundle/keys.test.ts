@@ -27,6 +27,7 @@ function bundle(
     readonly statement?: (statement: Json) => void
     readonly text?: string
     readonly payloadType?: string
+    readonly lengthOf?: (payloadType: string) => number
     readonly by?: Signer
     readonly bundle?: (bundle: Json) => void
   } = {},
@@ -35,8 +36,8 @@ function bundle(
   change.statement?.(stated)
   const payload = Buffer.from(change.text ?? JSON.stringify(stated))
   const payloadType = change.payloadType ?? 'application/vnd.in-toto+json'
-  const type = Buffer.from(payloadType)
-  const signed = Buffer.concat([Buffer.from(`DSSEv1 ${type.length} ${payloadType} ${payload.length} `), payload])
+  const length = change.lengthOf?.(payloadType) ?? Buffer.byteLength(payloadType)
+  const signed = Buffer.concat([Buffer.from(`DSSEv1 ${length} ${payloadType} ${payload.length} `), payload])
   const made: Json = {
     mediaType: 'application/vnd.dev.sigstore.bundle.v0.3+json',
     verificationMaterial: { publicKey: { hint: 'x' } },
@@ -138,6 +139,13 @@ t.test('one thing changed, and it is none', async t => {
           envelope => (envelope['payload'] = Buffer.from(JSON.stringify(statement) + ' ').toString('base64')),
         ),
       }),
+      code: 'UNTRUSTED_SIGNER',
+    },
+    // The length of its type is in bytes: the signature is good, and what is signed is no statement.
+    { it: 'case 69: a payload type that is not ASCII', bytes: bundle({ payloadType: 'é' }), code: 'MALFORMED' },
+    {
+      it: 'case 69: lengths in UTF-16 units',
+      bytes: bundle({ payloadType: 'é', lengthOf: type => type.length }),
       code: 'UNTRUSTED_SIGNER',
     },
     {

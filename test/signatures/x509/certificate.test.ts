@@ -56,6 +56,10 @@ t.test('case 68: DER that means one thing to a hurried reader and another to a c
     },
     { it: 'bytes behind the certificate', der: Buffer.concat([issue({}).der, Buffer.of(0)]) },
     { it: 'ten thousand sequences in each other', der: issue({ extensions: [nested(10_000)] }).der },
+    {
+      it: 'a thousand in an extension, which OpenSSL does not look into',
+      der: issue({ extensions: [extension(OIDS.basicConstraints, nested(1000))] }).der,
+    },
     { it: 'a length in more bytes than it needs', der: longLength(issue({}).der) },
   ]
   for (const { it, der } of table) t.throws(() => parseCertificate(der), CertificateError, it)
