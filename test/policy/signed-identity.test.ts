@@ -167,18 +167,21 @@ t.test('remapIdentity stands one name for another, in whole components (case 100
   }
 })
 
-t.test('a bundle claims no name: it meets no identity that is written down, and the reason says so', async t => {
-  for (const type of ['matchExact', 'matchRepoDigestOrExact', 'matchRepository'] as const) {
-    const verdict = acceptsClaim({
-      identity: { type },
-      reading: 'none',
-      reference: image('example.org/a:1'),
-      claim: { kind: 'none' },
-    })
-    t.equal(verdict.accepted, false, type)
-    if (!verdict.accepted) t.match(verdict.reason, /bundle claims no name/)
-  }
-})
+t.test(
+  'case 59: a bundle claims no name: it meets no identity that is written down, and the reason says so',
+  async t => {
+    for (const type of ['matchExact', 'matchRepoDigestOrExact', 'matchRepository'] as const) {
+      const verdict = acceptsClaim({
+        identity: { type },
+        reading: 'none',
+        reference: image('example.org/a:1'),
+        claim: { kind: 'none' },
+      })
+      t.equal(verdict.accepted, false, type)
+      if (!verdict.accepted) t.match(verdict.reason, /bundle claims no name/)
+    }
+  },
+)
 
 t.test('design.md section 4: the three readings of an absent signedIdentity', async t => {
   const table: readonly { claimed: Claim; asked: string; asClaimed: boolean; exact: boolean; none: boolean }[] = [
