@@ -101,7 +101,7 @@ t.test('roots are rotated, each by the one before, several at once', async t => 
   t.equal(await ask(gate), two.toString())
 })
 
-t.test('what a mirror can do changes nothing: the last good target is kept, and it says so', async t => {
+t.test('case 70: what a mirror can do changes nothing: the last good target is kept, and it says so', async t => {
   for (const { it, files: make, says } of attacks) {
     await t.test(it, async t => {
       const server = await startTufServer(t)
@@ -296,7 +296,7 @@ t.test('a pinned root that the mirror is not of, or that is none', async t => {
   t.match(await ask(await open(t, server, { root: unsigned })), /^METADATA: /, 'not signed by itself')
 })
 
-t.test('CVE-2026-24686: delegated roles are not followed', async t => {
+t.test('case 70, CVE-2026-24686: delegated roles are not followed', async t => {
   const server = await startTufServer(t)
   const gate = await open(t, server)
   const role = (name: string): object => ({ name, keyids: [], threshold: 1, terminating: false, paths: ['*'] })
@@ -310,7 +310,7 @@ t.test('CVE-2026-24686: delegated roles are not followed', async t => {
   t.notOk(server.requests.some(path => /evil|team/.test(path)))
 })
 
-t.test('a mirror is asked for nothing beside it', async t => {
+t.test('case 70, CVE-2026-24137: a mirror is asked for nothing beside it', async t => {
   const server = await startTufServer(t)
   const mirror = openMirror({ url: new URL(server.url), ca: undefined })
   t.teardown(() => mirror.close())
