@@ -114,6 +114,27 @@ t.test('cases 78, 79: subkeys', async t => {
   const revokedRing = await parseGpgKeyring([revoked.write()], 'revoked-subkey.gpg')
   t.match(wordsOf(await check(signed, revokedRing)), /UNTRUSTED_SIGNER.*revoked/, 'a revoked subkey')
 
+  const { publicKey: revokedOwner } = await revokeKey({
+    key: owner,
+    reasonForRevocation: { flag: enums.reasonForRevocation.keyCompromised },
+    date: new Date(NOW.getTime() - MINUTE),
+    format: 'object',
+  })
+  const revokedOwnerRing = await parseGpgKeyring([revokedOwner.write()], 'revoked.gpg')
+  t.match(wordsOf(await check(signed, revokedOwnerRing)), /UNTRUSTED_SIGNER.*revoked/, 'a subkey of a revoked key')
+  const mortal = await makeKey({
+    keyExpirationTime: (10 * DAY) / 1000,
+    subkeys: [{ sign: true, keyExpirationTime: 0 }],
+  })
+  const [immortalSubkey] = mortal.subkeys
+  if (immortalSubkey === undefined) throw new Error('no subkey')
+  const outlived = framePackets(
+    await signByHand(immortalSubkey.keyPacket as AnySecretKeyPacket, payload(), {}, inItsTime),
+  )
+  const mortalRing = await ringOf(mortal)
+  t.equal(wordsOf(await check(outlived, mortalRing, new Date(inItsTime.getTime() + DAY))), 'verified')
+  t.match(wordsOf(await check(outlived, mortalRing)), /UNTRUSTED_SIGNER.*expired/, 'a subkey that outlived its key')
+
   const binding = new SignaturePacket()
   Object.assign(binding, {
     signatureType: enums.signature.subkeyBinding,

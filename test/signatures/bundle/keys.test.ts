@@ -105,6 +105,11 @@ t.test('one thing changed, and it is none', async t => {
       bytes: bundle({ statement: stated => (stated['subject'] = [{ digest: { sha256: hex.toUpperCase() } }]) }),
       code: 'MALFORMED',
     },
+    ...['', hex.slice(0, 32), `${hex}00`].map(sha256 => ({
+      it: `case 72: a subject with a digest of ${sha256.length} digits`,
+      bytes: bundle({ statement: stated => (stated['subject'] = [{ digest: { sha256 } }]) }),
+      code: 'MALFORMED',
+    })),
     { it: 'case 28: another payload type', bytes: bundle({ payloadType: 'text/plain' }), code: 'MALFORMED' },
     {
       it: 'case 29: an attestation',

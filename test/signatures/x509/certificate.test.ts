@@ -61,6 +61,15 @@ t.test('case 68: DER that means one thing to a hurried reader and another to a c
       der: issue({ extensions: [extension(OIDS.basicConstraints, nested(1000))] }).der,
     },
     { it: 'a length in more bytes than it needs', der: longLength(issue({}).der) },
+    {
+      it: 'such a length in an extension',
+      der: issue({ extensions: [extension(OIDS.basicConstraints, Buffer.concat([Buffer.of(0x30, 0x81, 3), TRUE]))] })
+        .der,
+    },
+    {
+      it: 'a key usage of a byte that it says is not there',
+      der: issue({ extensions: [extension(OIDS.keyUsage, tlv(0x03, Buffer.of(8, 0x04)))] }).der,
+    },
   ]
   for (const { it, der } of table) t.throws(() => parseCertificate(der), CertificateError, it)
 })
