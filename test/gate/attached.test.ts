@@ -1,11 +1,13 @@
 import t from 'tap'
 import { bundleReferrer, keyBundle } from '../support/attached-bundle.ts'
 import { answer } from '../support/faults.ts'
+import { MEDIA_TYPE_3 } from '../support/local-sigstore.ts'
 import {
   blobOf,
   ecdsaSigner,
   imageOf,
   indexOf,
+  OCI_INDEX,
   OCI_MANIFEST,
   payloadOf,
   sigManifest,
@@ -195,6 +197,37 @@ t.test('case 61: what a registry hides is not signed; what it fails at is not kn
     t.match(refused.message, /found none/)
     lie = undefined
     t.equal((await pull(put('seen'))).status, 200, `${it}: and it is the hiding that refuses`)
+  }
+})
+
+t.test('case 62: a list of referrers that says what is not so', async t => {
+  const SBOM = 'application/spdx+json'
+  const rows: readonly {
+    it: string
+    about: 'it' | 'another'
+    says: string
+    bytes: 'its own' | 'others'
+    status: number
+  }[] = [
+    { it: 'so', about: 'it', says: MEDIA_TYPE_3, bytes: 'its own', status: 200 },
+    { it: 'a signature that is called an SBOM', about: 'it', says: SBOM, bytes: 'its own', status: 200 },
+    { it: 'what refers to another image', about: 'another', says: MEDIA_TYPE_3, bytes: 'its own', status: 403 },
+    { it: 'a manifest that is another one', about: 'it', says: MEDIA_TYPE_3, bytes: 'others', status: 403 },
+  ]
+  for (const { it, about, says, bytes, status } of rows) {
+    const { registry, signer, pull } = await scene(t)
+    const image = registry.put('test', imageOf(it), '1')
+    const subject = about === 'it' ? image : imageOf('another').manifest
+    const { manifest, blobs } = bundleReferrer(subject, keyBundle(signer, image.digest))
+    const listed = { mediaType: OCI_MANIFEST, digest: manifest.digest, size: manifest.size, artifactType: says }
+    const list = JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [listed] })
+    registry.put('test', { manifest, blobs })
+    registry.on(/\/referrers\//, answer(200, { 'content-type': OCI_INDEX }, list))
+    if (bytes === 'others') {
+      const other = Buffer.from(`${manifest.bytes.toString()}\n`)
+      registry.on(new RegExp(`/manifests/${manifest.digest}`), answer(200, { 'content-type': OCI_MANIFEST }, other))
+    }
+    t.equal((await pull('test/manifests/1')).status, status, it)
   }
 })
 
