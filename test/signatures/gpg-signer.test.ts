@@ -267,6 +267,8 @@ t.test('case 80: what is said outside of what is signed', async t => {
       body: withUnhashed(signature.body, ISSUER_FINGERPRINT, printOf(bob)),
       is: /UNTRUSTED/,
     },
+    { it: 'nobody, of eight zeros', body: withUnhashed(signature.body, ISSUER, Buffer.alloc(8)), is: /UNTRUSTED/ },
+    { it: "so for a stranger's", body: withUnhashed(byStranger.body, ISSUER, Buffer.alloc(8)), is: /UNTRUSTED/ },
     { it: "bob's, as if alice's", body: withUnhashed(byBob.body, ISSUER, idOf(alice)), is: /UNTRUSTED/ },
     {
       it: "a stranger's, as if alice's",

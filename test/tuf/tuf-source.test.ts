@@ -314,7 +314,9 @@ t.test('case 70, CVE-2026-24137: a mirror is asked for nothing beside it', async
   const server = await startTufServer(t)
   const mirror = openMirror({ url: new URL(server.url), ca: undefined })
   t.teardown(() => mirror.close())
-  for (const path of ['http://127.0.0.1:1/x', '//127.0.0.1:1/x', '/x', '../x', 'a/../../x', '%2e%2e/x']) {
+  const below = new URL('x', `${server.url}/`).pathname
+  const elsewhere = [`http://127.0.0.1:1${below}`, `//127.0.0.1:1${below}`, 'file:///x']
+  for (const path of [...elsewhere, '/x', '../x', 'a/../../x', '%2e%2e/x']) {
     await t.rejects(mirror.get(path, 10, AbortSignal.timeout(5000)), { code: 'MIRROR', message: /not below/ }, path)
   }
   t.same(server.requests, [])
