@@ -394,12 +394,14 @@ t.test('case 58: an image that was copied to another repository with its signatu
   ]
   for (const { it, signedIdentity, status } of rows) {
     const { registry, signer, pull } = await scene(t, { policy: identity(signedIdentity) })
-    const manifest = registry.put('copy', imageOf('copied'), '1')
-    registry.sign('copy', manifest, signer, 'example.org/test')
-    for (const name of ['1', manifest.digest]) {
-      const answer = await pull(`copy/manifests/${name}`)
-      t.equal(answer.status, status, it)
-      if (status === 403) t.match(answer.message, /example\.org\/test/, 'it says whose signature was found')
+    for (const claim of ['example.org/test', 'example.org/test:1']) {
+      const manifest = registry.put('copy', imageOf(claim), '1')
+      registry.sign('copy', manifest, signer, claim)
+      for (const name of ['1', manifest.digest]) {
+        const answer = await pull(`copy/manifests/${name}`)
+        t.equal(answer.status, status, `${it}: ${claim}, pulled by ${name}`)
+        if (status === 403) t.match(answer.message, /example\.org\/test/, 'it says whose signature was found')
+      }
     }
   }
 })

@@ -1,3 +1,4 @@
+import { ASN1Obj } from '@sigstore/core'
 import t from 'tap'
 import { CertificateError, OIDS, parseCertificate } from '../../../src/signatures/x509/certificate.ts'
 import {
@@ -61,6 +62,7 @@ t.test('case 68: DER that means one thing to a hurried reader and another to a c
       der: issue({ extensions: [extension(OIDS.basicConstraints, nested(1000))] }).der,
     },
     { it: 'a length in more bytes than it needs', der: longLength(issue({}).der) },
+    { it: 'a signature in parts, which OpenSSL puts together', der: signatureInParts(issue({}).der) },
     {
       it: 'such a length in an extension',
       der: issue({ extensions: [extension(OIDS.basicConstraints, Buffer.concat([Buffer.of(0x30, 0x81, 3), TRUE]))] })
@@ -73,6 +75,13 @@ t.test('case 68: DER that means one thing to a hurried reader and another to a c
   ]
   for (const { it, der } of table) t.throws(() => parseCertificate(der), CertificateError, it)
 })
+
+/** BER's constructed form of a BIT STRING, of one part. */
+function signatureInParts(der: Buffer): Buffer {
+  const [tbs, algorithm, signature] = ASN1Obj.parseBuffer(Buffer.from(der)).subs.map(sub => sub.toDER())
+  if (!tbs || !algorithm || !signature) throw new Error('no certificate')
+  return sequence(tbs, algorithm, tlv(0x23, signature))
+}
 
 /** The certificate's own length with a zero before it. */
 function longLength(der: Buffer): Buffer {
