@@ -84,6 +84,7 @@ const KNOWN_KEYS = [
   'layers',
   'manifests',
   'fsLayers',
+  'history',
   'subject',
   'annotations',
 ] as const
@@ -104,7 +105,10 @@ function decodeManifest(
       'docker image manifest schema 1 cannot be verified; push the image again as OCI or schema 2',
     )
   }
-  if (has('fsLayers')) throw new ManifestError('AMBIGUOUS', 'the manifest has a schema 1 field, "fsLayers"')
+  // containers/image's ValidateUnambiguousManifestFormat (case 110).
+  for (const field of ['fsLayers', 'history'] as const) {
+    if (has(field)) throw new ManifestError('AMBIGUOUS', `the manifest has a schema 1 field, "${field}"`)
+  }
   if (has('manifests') && (has('layers') || has('config'))) {
     throw new ManifestError('AMBIGUOUS', 'the manifest is an image and an index at once')
   }
