@@ -280,10 +280,20 @@ t.test('case 130: a validator is no way round the verdict', async t => {
   t.equal((await pull('test/manifests/bad', validator(refused.digest))).status, 403)
   t.equal((await pull('test/manifests/good', validator(good.digest))).status, 304)
   t.equal((await pull('test/manifests/good', validator(refused.digest))).status, 200)
-  t.ok(
-    registry.headers.every(headers => headers['if-none-match'] === undefined),
-    'and never reaches the upstream',
-  )
+  const conditions: Readonly<Record<string, string>> = {
+    'if-match': `"${refused.digest}"`,
+    'if-modified-since': 'Fri, 01 Jan 2100 00:00:00 GMT',
+    'if-unmodified-since': 'Thu, 01 Jan 1970 00:00:00 GMT',
+    'if-range': `"${refused.digest}"`,
+  }
+  t.equal((await pull('test/manifests/good', { headers: conditions })).status, 200, 'others change nothing')
+  t.equal((await pull('test/manifests/bad', { headers: conditions })).status, 403)
+  for (const name of ['if-none-match', ...Object.keys(conditions)]) {
+    t.ok(
+      registry.headers.every(headers => headers[name] === undefined),
+      `${name} never reaches the upstream`,
+    )
+  }
 })
 
 t.test('cases 127, 129: Accept and Range change nothing', async t => {
@@ -292,7 +302,11 @@ t.test('cases 127, 129: Accept and Range change nothing', async t => {
   for (const headers of [
     { accept: 'text/html' },
     { accept: '*/*;q=0' },
+    { accept: 'application/vnd.docker.distribution.manifest.v1+prettyjws' },
+    { accept: Array(250).fill('application/vnd.a.b+json').join(', ').padEnd(8192) },
     { range: 'bytes=0-3' },
+    { range: 'bytes=-3' },
+    { range: 'bytes=0-1,4-5' },
     { 'accept-encoding': 'gzip' },
   ]) {
     const answer = await pull('test/manifests/1', { headers })
@@ -300,7 +314,7 @@ t.test('cases 127, 129: Accept and Range change nothing', async t => {
     t.ok(answer.body.equals(good.bytes))
   }
   const asked = registry.headers.filter((_headers, index) => registry.requests[index]?.endsWith('/manifests/1'))
-  t.equal(asked.length, 4)
+  t.equal(asked.length, 8)
   t.equal(new Set(asked.map(headers => headers.accept)).size, 1, 'the upstream is always asked the same')
   t.ok(registry.headers.every(headers => headers['accept-encoding'] === 'identity'))
 })

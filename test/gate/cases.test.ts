@@ -126,6 +126,14 @@ t.test('case 102: no header of a client’s chooses the scope', async t => {
   }
 })
 
+t.test('case 102: nor who a client is: what a HEAD told one client is for that one', async t => {
+  const { registry, signer, pull } = await scene(t, { policy: keyPath => signedPolicy(keyPath, `${HOST}/test:1`) })
+  const { digest } = registry.putSigned('test', '1', signer, HOST)
+  const headers = { 'x-forwarded-for': '192.0.2.1', forwarded: 'for=192.0.2.1', 'x-real-ip': '192.0.2.1' }
+  t.equal((await pull('test/manifests/1', { method: 'HEAD', headers })).status, 200)
+  t.equal((await pull(`test/manifests/${digest}`)).status, 200, 'the same client, whoever it said it was')
+})
+
 t.test('case 103: what is no image is held to the policy too', async t => {
   const { registry, signer, pull } = await scene(t)
   const kinds = {

@@ -88,6 +88,11 @@ t.test('a request target means exactly one thing (cases 101, 124, 144)', async t
     { target: '/v2/a/manifests/1?ns=2130706433', means: 'UNKNOWN_HOST' },
     { target: '/v2/evil:443/a/manifests/1', means: 'UNKNOWN_HOST' },
     { target: '/v2/localhost/a/manifests/1', means: 'UNKNOWN_HOST' },
+    // case 95: no spelling of a registry makes it another one with the default's scope.
+    { target: '/v2/example.org:443/a/manifests/1', means: 'UNKNOWN_HOST' },
+    { target: '/v2/a/manifests/1?ns=EXAMPLE.org:443', means: 'UNKNOWN_HOST' },
+    { target: '/v2/a/manifests/1?ns=EXAMPLE.org', means: 'manifest example.org/a 1' },
+    { target: '/v2/a/manifests/1?ns=quay.io.', means: 'NAME_INVALID' },
     { target: '/v2/a/manifests/1?ns=169.254.169.254', means: 'UNKNOWN_HOST' },
     { target: '/v2/a/manifests/1?ns=docker.io@evil', means: 'NAME_INVALID' },
     { target: '/v2/a/manifests/1?ns=docker.io/x', means: 'NAME_INVALID' },

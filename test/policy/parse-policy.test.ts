@@ -253,7 +253,7 @@ t.test('requirements that are not, each with the path of what is wrong (case 188
       says: `${AT}.signedIdentity.prefix: `,
     },
     {
-      it: 'remapIdentity with an upper-case path',
+      it: 'remapIdentity with an upper-case path (case 100)',
       requirement: {
         type: 'sigstoreSigned',
         keyPath: 'k',
@@ -261,6 +261,15 @@ t.test('requirements that are not, each with the path of what is wrong (case 188
       },
       says: `${AT}.signedIdentity.signedPrefix: `,
     },
+    ...['exam_ple.org', '*.a.example', '', '/x', 'a.example/'].map(prefix => ({
+      it: `remapIdentity from ${JSON.stringify(prefix)}, which is no host and no path below one (case 100)`,
+      requirement: {
+        type: 'sigstoreSigned',
+        keyPath: 'k',
+        signedIdentity: { type: 'remapIdentity', prefix, signedPrefix: 'b.example' },
+      },
+      says: `${AT}.signedIdentity.prefix: `,
+    })),
     {
       it: 'remapIdentity without signedPrefix',
       requirement: {

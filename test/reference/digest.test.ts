@@ -4,7 +4,7 @@ import { algorithmOf, digestMatches, digestOf, hexOf, parseDigest, shortDigest }
 const SHA256 = `sha256:${'ab'.repeat(32)}`
 const SHA512 = `sha512:${'ab'.repeat(64)}`
 
-t.test('the two algorithms, in lower case, whole (cases 85, 98)', async t => {
+t.test('the two algorithms, in lower case, whole (cases 85, 98, 122)', async t => {
   const table: readonly { text: string; is: boolean }[] = [
     { text: SHA256, is: true },
     { text: SHA512, is: true },
@@ -16,7 +16,10 @@ t.test('the two algorithms, in lower case, whole (cases 85, 98)', async t => {
     { text: `sha512:${'ab'.repeat(32)}`, is: false },
     { text: `sha256:${'ab'.repeat(64)}`, is: false },
     { text: `sha384:${'ab'.repeat(48)}`, is: false },
+    { text: `sha1:${'ab'.repeat(20)}`, is: false },
     { text: `md5:${'ab'.repeat(16)}`, is: false },
+    { text: `${SHA256}abc`, is: false },
+    { text: `sha256+b64:${'ab'.repeat(32)}`, is: false },
     { text: 'ab'.repeat(32), is: false },
     { text: `sha256-${'ab'.repeat(32)}`, is: false },
     { text: `sha256:${'zz'.repeat(32)}`, is: false },

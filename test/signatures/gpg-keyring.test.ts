@@ -59,6 +59,11 @@ t.test('case 83: what is no keyring stops the load', async t => {
     { it: 'a private key behind a public one', blobs: [publicBytes(bob), alice.write()], code: 'PRIVATE_KEY' },
     { it: 'both blocks in a file', blobs: [Buffer.from(armored + bob.armor())], code: 'PRIVATE_KEY' },
     {
+      it: 'a private subkey under a public key',
+      blobs: [framePackets([primary, ...packetsOf(alice.write()).slice(1)])],
+      code: 'PRIVATE_KEY',
+    },
+    {
       it: 'a key of an unknown version beside a good one',
       blobs: [Buffer.concat([publicBytes(bob), framePackets([{ tag: 6, body: unknownVersion }])])],
       code: 'UNSUPPORTED',

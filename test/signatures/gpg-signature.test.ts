@@ -265,6 +265,20 @@ t.test('case 82: weak hashes', async t => {
   }
 })
 
+t.test('case 82: a weak subkey signs nothing, under however strong a primary key', async t => {
+  for (const [rsaBits, says] of [
+    [2048, /^verified$/],
+    [1024, /^UNTRUSTED_SIGNER: .*shorter than 2047 bits/],
+  ] as const) {
+    const subkeys = [{ sign: true, type: 'rsa', rsaBits }] as const
+    const owner = await makeKey({ subkeys: [...subkeys], config: { minRSABits: rsaBits } })
+    const [weak] = owner.subkeys
+    if (weak === undefined) throw new Error('no subkey')
+    const signed = framePackets(await signByHand(weak.keyPacket as AnySecretKeyPacket, payload()))
+    t.match(wordsOf(await check(signed, await ringOf(owner))), says, `RSA of ${rsaBits} bits`)
+  }
+})
+
 t.test('case 87: what a trusted key signed must be a payload', async t => {
   const { critical } = payload()
   const table: readonly { it: string; signed: unknown; says: RegExp | 'verified' }[] = [

@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import type { Script } from './evil-registry.ts'
 
-type FaultHeaders = Readonly<Record<string, string | number>>
+type FaultHeaders = Readonly<Record<string, string | number | string[]>>
 
 /** Ways in which a registry can be broken or lie: scripts for EvilRegistry. */
 

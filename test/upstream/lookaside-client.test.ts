@@ -12,6 +12,8 @@ import {
 } from '../../src/upstream/lookaside-client.ts'
 import { UpstreamError } from '../../src/upstream/upstream-error.ts'
 
+const MIB = 1024 * 1024
+
 type Answer = (response: ServerResponse, request: IncomingMessage) => void
 
 /** Serves `signature-N` by number; what is not there is 404. */
@@ -107,6 +109,12 @@ t.test('case 84: sizes', async t => {
   t.equal(capped.files.length, 3)
   t.equal(many.asked.length, 3)
   t.equal(capped.leftOut.length, 1, 'the total is limited as well')
+
+  const most = 4 * MIB
+  const { location: byDefault } = await serve(t, [ok('x'.repeat(most)), ok('x'.repeat(most + 1))])
+  const [fits, over] = shown(await read(byDefault))
+  t.equal(fits?.length, most, 'unless told otherwise: L')
+  t.equal(over, `has more than ${most} bytes`, 'L+1')
 
   let sent = 0
   const flood = await serve(t, [

@@ -86,6 +86,12 @@ t.test('answers that are not what the protocol says', async t => {
       script: answer(200, { 'content-encoding': 'x' }, image.bytes),
       code: 'BAD_ANSWER',
     },
+    {
+      it: 'case 131: gzip, a thousand times over',
+      script: answer(200, { 'content-encoding': Array(1000).fill('gzip').join(', ') }, gzipSync(image.bytes)),
+      code: 'BAD_ANSWER',
+    },
+    { it: 'case 130: not modified, though nobody asked', script: answer(304, {}), code: 'BAD_ANSWER' },
     { it: 'case 127: a part', script: answer(206, {}, image.bytes), code: 'BAD_ANSWER' },
     { it: 'case 157: a redirect', script: answer(307, { location: 'http://127.0.0.1:1/' }), code: 'BAD_ANSWER' },
     {
