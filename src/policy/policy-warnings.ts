@@ -3,13 +3,13 @@ import { referenceOf, whyUnmatched } from './policy-scopes.ts'
 import type { Requirement, Requirements } from './policy.ts'
 
 /**
- * What is valid and probably not meant: scopes that match nothing, scopes that a pull by another name goes round, and
- * requirements that nothing can meet. For the log and for `sealgate policy check`.
+ * What is valid and probably not meant: scopes that match nothing, scopes that a pull by another name goes round,
+ * requirements that nothing can meet, and that all the rest is open. For the log and for `sealgate policy check`.
  *
  * @param scopes those of the docker transport, canonical
  */
 export function warningsOf(byDefault: Requirements, scopes: ReadonlyMap<string, Requirements>): readonly string[] {
-  const warnings = unmeetable('the default', byDefault)
+  const warnings = [...unmeetable('the default', byDefault), ...openRest(byDefault, scopes)]
   for (const [scope, requirements] of scopes) {
     const name = scope === '' ? 'the scope ""' : `the scope ${scope}`
     const unmatched = whyUnmatched(scope)
@@ -40,6 +40,14 @@ function detourRound(
   const other = reference.by === 'tag' ? 'digest' : 'tag'
   const where = next === undefined ? 'the default' : JSON.stringify(next)
   return `is stricter than ${where}, which holds for its repository: a pull by ${other} goes round it`
+}
+
+/** podman's own policy.json is open by default: where a gate is to verify, that is more often forgotten than meant (case 105). */
+function openRest(byDefault: Requirements, scopes: ReadonlyMap<string, Requirements>): readonly string[] {
+  const rest = scopes.get('')
+  if (strictness(rest ?? byDefault) > 0) return []
+  const name = rest === undefined ? 'the default' : 'the scope ""'
+  return [`${name} accepts anything: images of which no other scope speaks are served without a signature`]
 }
 
 function unmeetable(name: string, requirements: Requirements): string[] {
