@@ -89,7 +89,8 @@ t.test('cases 110 to 113: documents that two clients could read differently', as
       text: `{"schemaVersion":2,"config":${JSON.stringify(config)},"layers":[],"Layers":[]}`,
       status: 502,
     },
-    { it: 'a byte order mark', text: '\uFEFF{"schemaVersion":2}', status: 502 },
+    { it: 'a byte order mark', text: `\uFEFF${JSON.stringify({ schemaVersion: 2, config, layers })}`, status: 502 },
+    { it: 'a NUL behind it', text: `${JSON.stringify({ schemaVersion: 2, config, layers })}\0`, status: 502 },
     { it: 'text after the document', text: `${JSON.stringify({ schemaVersion: 2, config, layers })}{}`, status: 502 },
     {
       it: 'a size no double holds',

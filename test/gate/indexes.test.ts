@@ -31,6 +31,21 @@ t.test('indexes nest as deep as is configured, and no deeper (case 117)', async 
   }
 })
 
+t.test('indexes of which every child must be accepted nest no deeper either (case 117)', async t => {
+  for (const [indexDepth, status] of [
+    [1, 403],
+    [2, 200],
+  ] as const) {
+    const { registry, signer, pull } = await scene(t, { config: { index: 'children', indexDepth } })
+    registry.put('nested', leaf)
+    registry.put('nested', { manifest: inner, blobs: [] })
+    registry.put('nested', { manifest: outer, blobs: [] }, 'latest')
+    registry.sign('nested', leaf.manifest, signer, 'example.org/nested')
+    t.equal((await pull('nested/manifests/latest')).status, status, `depth ${indexDepth}`)
+    t.equal(registry.count(`manifests/${leaf.manifest.digest}`), indexDepth - 1, 'what lies deeper is not asked for')
+  }
+})
+
 t.test('a scope written for a digest is heard, whoever lists the digest', async t => {
   const { registry, signer, pull } = await scene(t, {
     policy: keyPath => ({
