@@ -46,7 +46,7 @@ async function mirrored(t: Test): Promise<Mirrored> {
   }
 }
 
-t.test('an image and its signature from a mirror, under the registry’s name', async t => {
+t.test('case 101: an image and its signature from a mirror, under the registry’s name', async t => {
   const { origin, mirror, pull, signer, metrics } = await mirrored(t)
   const image = mirror.put('cache/test', imageOf('a'), '1')
   mirror.sign('cache/test', image, signer, `${HOST}/test`)
