@@ -7,6 +7,7 @@ import {
   blobOf,
   imageOf,
   indexOf,
+  OCI_INDEX,
   OCI_MANIFEST,
   payloadOf,
   sigManifest,
@@ -317,6 +318,9 @@ t.test('cases 127, 129: Accept and Range change nothing', async t => {
   const asked = registry.headers.filter((_headers, index) => registry.requests[index]?.endsWith('/manifests/1'))
   t.equal(asked.length, 8)
   t.equal(new Set(asked.map(headers => headers.accept)).size, 1, 'the upstream is always asked the same')
+  const docker = 'application/vnd.docker.distribution.manifest'
+  const all = [OCI_INDEX, OCI_MANIFEST, `${docker}.list.v2+json`, `${docker}.v2+json`]
+  t.same(asked[0]?.accept?.split(', ').sort(), all.sort(), 'all that can be verified, and nothing else')
   t.ok(registry.headers.every(headers => headers['accept-encoding'] === 'identity'))
 })
 

