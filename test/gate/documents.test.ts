@@ -14,6 +14,38 @@ import {
 } from '../support/signer.ts'
 import { HOST, scene } from './scene.ts'
 
+t.test('case 106: an upstream whose answer depends on the connection, or on how often it was asked', async t => {
+  const { registry, signer, pull } = await scene(t)
+  const good = registry.putSigned('test', '1', signer, HOST)
+  const evil = imageOf('evil').manifest
+  const connections: unknown[] = []
+  let asked = 0
+  const rows: readonly { it: string; isGood: (socket: unknown) => boolean }[] = [
+    { it: 'every other connection', isGood: socket => connections.indexOf(socket) % 2 === 0 },
+    { it: 'two of three requests', isGood: () => asked % 3 !== 0 },
+  ]
+  for (const { it, isGood } of rows) {
+    registry.script = ({ url, socket }, response) => {
+      if (!/manifests\/t[0-9]+$/.test(url ?? '')) return false
+      if (!connections.includes(socket)) connections.push(socket)
+      asked += 1
+      response.writeHead(200, { 'content-type': OCI_MANIFEST }).end(isGood(socket) ? good.bytes : evil.bytes)
+      return true
+    }
+    const tags = Array.from({ length: 24 }, (_, index) => `t${index}`)
+    const pulled = await Promise.all(
+      tags.flatMap(tag => ['GET', 'HEAD'].map(method => pull(`test/manifests/${tag}`, { method }))),
+    )
+    for (const { status, body, headers } of pulled) {
+      if (status === 200) t.equal(headers.get('docker-content-digest'), good.digest, it)
+      else t.equal(status, 403, it)
+      t.ok(body.length === 0 || status === 403 || body.equals(good.bytes), it)
+      t.notOk(body.includes(evil.bytes), it)
+    }
+    t.same([...new Set(pulled.map(({ status }) => status))].sort(), [200, 403], `${it}: both were seen`)
+  }
+})
+
 t.test(
   'case 111: a schema 1 manifest has the digest of its bytes, not of what is left without its signatures',
   async t => {
