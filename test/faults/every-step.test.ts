@@ -1,0 +1,89 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { startEvilRegistry } from '../support/evil-registry.ts'
+import { temporaryDirectory, writePolicy } from '../support/gate.ts'
+import { InjectedGate } from './support/injected-gate.ts'
+import type { StepFault } from './support/messages.ts'
+import { refusedPulls, type Pull, type PullKind } from './support/refused-pulls.ts'
+
+/**
+ * Case 31, exhaustively: every function of src/ that a refused pull reaches is made to throw, and to give nothing back, one
+ * function at a time, in the program as its user runs it. Whatever becomes of the answer, the manifest does not leave, nor does
+ * anything that says it may; and once the fault is over the same pull is refused as ever.
+ */
+const FAULTS: readonly StepFault[] = ['throws', 'throws once', 'gives nothing']
+
+/** Fewer would mean that the steps are not seen; there were 190 to 420 when this was written. */
+const FEWEST_STEPS = 150
+const ANSWER_MS = 5000
+
+t.test('no fault in any one step lets out what is refused', { timeout: 1_200_000 }, async t => {
+  const registry = await startEvilRegistry(t)
+  const directory = temporaryDirectory(t)
+  const { policy, settings, kinds, accepted } = await refusedPulls(registry, directory)
+  writePolicy(directory, policy)
+  const config = join(directory, 'sealgate.yaml')
+  const common = { listen: '127.0.0.1:0', admin: '127.0.0.1:0', policy: 'policy.json' }
+  const registries = { 'example.org': { url: registry.url } }
+  const short = { limits: { verdictSeconds: 2 }, cache: { refused: 0, tags: 0 } }
+  writeFileSync(config, JSON.stringify({ ...common, registries, ...short, ...settings }))
+  const gate = new InjectedGate(t, config)
+  await gate.start()
+  t.equal((await seen(gate.url, await accepted.put('accepted'))).left.length, 3, 'what leaves is seen')
+  for (const kind of kinds) await everyStep(t, gate, kind)
+})
+
+async function everyStep(t: Test, gate: InjectedGate, { it, put }: PullKind): Promise<void> {
+  await t.test(it, { timeout: 600_000 }, async t => {
+    const plain = await put('plain')
+    const steps = await gate.reachedBy(async () => t.same((await seen(gate.url, plain)).left, [], 'without a fault'))
+    t.ok(steps.length >= FEWEST_STEPS, `${steps.length} steps`)
+    for (const fault of FAULTS) {
+      const left: string[] = []
+      let answered = 0
+      for (const [index, step] of steps.entries()) {
+        const pull = await put(`${fault.replaceAll(' ', '-')}-${index}`)
+        const look = async (when: string): Promise<void> => {
+          const found = await seen(gate.url, pull)
+          answered += found.answered
+          left.push(...found.left.map(what => `${when} ${step}: ${what}`))
+        }
+        await gate.withFault(step, fault, () => look('during'))
+        await look('after')
+      }
+      t.same(left, [], `a step that ${fault}`)
+      t.ok(answered > steps.length * plain.requests.length, `${answered} answers, ${gate.ended} times none`)
+    }
+  })
+}
+
+type Seen = { readonly left: readonly string[]; readonly answered: number }
+
+/** What of a manifest came out, or was said to be all right. No answer at all lets nothing out. */
+async function seen(url: string, { manifest, requests }: Pull): Promise<Seen> {
+  const left: string[] = []
+  let answered = 0
+  for (const [method, path] of requests) {
+    const answer = await ask(`${url}/v2/example.org/${path}`, method)
+    if (answer === undefined) continue
+    answered += 1
+    const { status, headers, body } = answer
+    const said = headers.get('docker-content-digest') ?? headers.get('etag') ?? headers.get('warning')
+    const isServed = status === 304 || (status < 400 && body.length > 0)
+    if (isServed || said !== null || body.includes(manifest.bytes)) left.push(`${method} ${path} is ${status} ${said}`)
+  }
+  return { left, answered }
+}
+
+type Answer = { readonly status: number; readonly headers: Headers; readonly body: Buffer }
+
+/** undefined: hung up on, or not answered in time. */
+async function ask(url: string, method: string): Promise<Answer | undefined> {
+  try {
+    const answer = await fetch(url, { method, redirect: 'manual', signal: AbortSignal.timeout(ANSWER_MS) })
+    return { status: answer.status, headers: answer.headers, body: Buffer.from(await answer.arrayBuffer()) }
+  } catch {
+    return undefined
+  }
+}
