@@ -156,7 +156,10 @@ export type EntryOptions = {
   readonly logName?: string
   /** An Ed25519 log of Rekor v2 has the id of a signed note's key. */
   readonly ed25519?: boolean
-  readonly treeSizeInNote?: string
+  /** What the log signs as its checkpoint. */
+  readonly note?: (note: string) => string
+  /** The lines below a checkpoint, made of the log's own: `\u2014 <name> <hint and signature>`. */
+  readonly noteSignatures?: (own: string, note: string) => string
   readonly change?: (entry: Json) => void
 }
 
@@ -280,8 +283,10 @@ function logEntry(options: EntryOptions, signed: Signed): Json {
   const leaf = sha256(Buffer.of(0), bytes)
   const [left, right] = [sha256(Buffer.of(0), 'left'), sha256(Buffer.of(0), 'right')]
   const rootHash = sha256(Buffer.of(1), sha256(Buffer.of(1), left, leaf), right)
-  const note = `${logName} - 1\n${options.treeSizeInNote ?? '3'}\n${base64(rootHash)}\n`
+  const honest = `${logName} - 1\n3\n${base64(rootHash)}\n`
+  const note = options.note?.(honest) ?? honest
   const noteSignature = Buffer.concat([logId.subarray(0, 4), sign(hash, Buffer.from(note), log.privateKey)])
+  const own = `\u2014 ${logName} ${base64(noteSignature)}\n`
   const [name, version] = kind.split(' ')
   const entry: Json = {
     logIndex: '4711',
@@ -299,7 +304,7 @@ function logEntry(options: EntryOptions, signed: Signed): Json {
             rootHash: base64(rootHash),
             treeSize: '3',
             hashes: [base64(left), base64(right)],
-            checkpoint: { envelope: `${note}\n\u2014 ${logName} ${base64(noteSignature)}\n` },
+            checkpoint: { envelope: `${note}\n${options.noteSignatures?.(own, note) ?? own}` },
           },
         }),
     canonicalizedBody: base64(bytes),

@@ -196,7 +196,7 @@ t.test('what the log itself has signed', async t => {
     { it: 'case 50: by the signing key', change: { entry: { log: keys } }, is: /^NOT_LOGGED/ },
     { it: 'case 72: a log id of three bytes', change: inEntry('logId.keyId', 'YWJj'), is: /^MALFORMED .*not 32/ },
     { it: 'case 72: a log id of no bytes', change: inEntry('logId.keyId', ''), is: /^MALFORMED/ },
-    { it: 'case 14: another log id', change: inEntry('logId.keyId', wrong), is: /^NOT_LOGGED/ },
+    { it: 'another log id', change: inEntry('logId.keyId', wrong), is: /^NOT_LOGGED/ },
     { it: 'another index', change: inEntry('logIndex', '4712'), is: /^NOT_LOGGED/ },
     { it: 'case 67: an index beyond 2^53', change: inEntry('logIndex', '9007199254740993'), is: /^MALFORMED/ },
     { it: 'case 67: an index that is a number beyond', change: inEntry('logIndex', 2 ** 53), is: /^MALFORMED/ },
@@ -266,25 +266,6 @@ t.test('what the log itself has signed', async t => {
     },
   ]
   for (const { it, change, is } of table) t.match(await check(change), is, it)
-})
-
-t.test('case 15: hostile checkpoints end in time, and in a refusal', async t => {
-  const signers = ['.*', '(a+)+$', 'a'.repeat(10_000), '\u2028']
-  for (const name of signers) {
-    const change = inEntry('inclusionProof.checkpoint.envelope', undefined)
-    const started = performance.now()
-    const found = await check({
-      entry: {
-        change: entry => {
-          change.entry?.change?.(entry)
-          const proof = entry['inclusionProof'] as { rootHash: string; checkpoint: Json }
-          proof.checkpoint['envelope'] = `x\n3\n${proof.rootHash}\n\n\u2014 ${name} ${base64('12345678')}\n`
-        },
-      },
-    })
-    t.match(found, /^NOT_LOGGED/, name.slice(0, 20))
-    t.ok(performance.now() - started < 2000)
-  }
 })
 
 t.test('L (f): lists are bounded before anything else is done', async t => {
