@@ -128,6 +128,16 @@ t.test('a certificate by the trusted authority for the trusted identity', async 
       is: /^UNTRUSTED_SIGNER .*not for code signing/,
     },
     {
+      it: 'case 24: for anything, since it names no usage',
+      change: { leaf: certify({ replace: { extendedKeyUsage: undefined } }) },
+      is: /^UNTRUSTED_SIGNER .*not for code signing/,
+    },
+    {
+      it: 'case 24: for anything, since it says so',
+      change: { leaf: certify({ replace: { extendedKeyUsage: extendedKeyUsage('2.5.29.37.0') } }) },
+      is: /^UNTRUSTED_SIGNER .*not for code signing/,
+    },
+    {
       it: 'L (d), case 24: a critical extension that nobody knows',
       change: { leaf: certify({ add: [extension('1.2.3.4.5', utf8('x'), true)] }) },
       is: /^UNTRUSTED_SIGNER .*not understood/,
