@@ -212,7 +212,7 @@ table('the log entry: signed by the log, in its time, about this signature', [
     is: /^UNTRUSTED_SIGNER/,
   },
   {
-    it: 'a log whose time was over',
+    it: 'case 12: a log whose time was over',
     change: {
       root: made => {
         const [log] = made['tlogs'] as Json[]
@@ -246,6 +246,11 @@ table('the timestamp, where there is one', [
   {
     it: 'case 7: at which the certificate was not valid',
     change: { timestamp: signature => tsa.stamp(signature, minutes(-20)) },
+    is: /^UNTRUSTED_SIGNER/,
+  },
+  {
+    it: 'case 7: at which the certificate had expired, though it was good when it was logged',
+    change: { timestamp: signature => tsa.stamp(signature, minutes(20)), now: minutes(60) },
     is: /^UNTRUSTED_SIGNER/,
   },
   {
@@ -290,6 +295,11 @@ table('the certificate: of the trusted authority, promised by a CT log, for the 
   {
     it: 'case 24: not for code signing',
     change: { leaf: certify({ replace: { extendedKeyUsage: extendedKeyUsage(OID.serverAuth) } }) },
+    is: /^UNTRUSTED_SIGNER .*not for code signing/,
+  },
+  {
+    it: 'case 24: for anything, since it names no usage',
+    change: { leaf: certify({ replace: { extendedKeyUsage: undefined } }) },
     is: /^UNTRUSTED_SIGNER .*not for code signing/,
   },
   {

@@ -12,10 +12,12 @@ import {
   basicConstraints,
   extendedKeyUsage,
   extension,
+  integer,
   issue,
   keyUsage,
   OID,
   pem,
+  tlv,
   utf8,
   type Authority,
   type CertificateOptions,
@@ -60,12 +62,12 @@ t.test('a Fulcio certificate: who, on whose word', async t => {
     { it: 'the issuer as version 2', leaf: withExtensions(...codeSigning, email, issuerV2), is: 'accepted' },
     { it: 'both, alike', leaf: withExtensions(...codeSigning, email, issuerV1, issuerV2), is: 'accepted' },
     {
-      it: 'both, unlike (23)',
+      it: 'case 23: both, unlike',
       leaf: withExtensions(...codeSigning, email, issuerV1, extension(OID.issuerV2, utf8('https://other'))),
       is: 'subject',
     },
     {
-      it: 'both, unlike, the newer one right (23)',
+      it: 'case 23: both, unlike, the newer one right',
       leaf: withExtensions(...codeSigning, email, extension(OID.issuerV1, Buffer.from('https://other')), issuerV2),
       is: 'subject',
     },
@@ -75,14 +77,29 @@ t.test('a Fulcio certificate: who, on whose word', async t => {
       leaf: withExtensions(...codeSigning, email, extension(OID.issuerV1, Buffer.from(`${ISSUER}/`))),
       is: 'subject',
     },
-    { it: 'the issuer twice (23)', leaf: withExtensions(...codeSigning, email, issuerV1, issuerV1), is: 'chain' },
+    { it: 'case 23: the issuer twice', leaf: withExtensions(...codeSigning, email, issuerV1, issuerV1), is: 'chain' },
     {
-      it: 'version 2 that is no string (23)',
+      it: 'case 23: version 2 that is no string',
       leaf: withExtensions(...codeSigning, email, extension(OID.issuerV2, Buffer.from(ISSUER))),
       is: 'subject',
     },
     {
-      it: 'version 2 with bytes after it (23)',
+      it: 'case 23: version 2 that is bytes, with the right text in them',
+      leaf: withExtensions(...codeSigning, email, extension(OID.issuerV2, tlv(0x04, Buffer.from(ISSUER)))),
+      is: 'subject',
+    },
+    {
+      it: 'case 23: version 2 that is a number beside a version 1 that is right',
+      leaf: withExtensions(...codeSigning, email, issuerV1, extension(OID.issuerV2, integer(1))),
+      is: 'subject',
+    },
+    {
+      it: 'case 23: version 2 twice',
+      leaf: withExtensions(...codeSigning, email, issuerV2, issuerV2),
+      is: 'chain',
+    },
+    {
+      it: 'case 23: version 2 with bytes after it',
       leaf: withExtensions(...codeSigning, email, extension(OID.issuerV2, Buffer.concat([utf8(ISSUER), Buffer.of(0)]))),
       is: 'subject',
     },
@@ -102,22 +119,22 @@ t.test('a Fulcio certificate: who, on whose word', async t => {
       is: 'subject',
     },
     {
-      it: 'one address of several (22)',
+      it: 'case 22: one address of several',
       leaf: withExtensions(...codeSigning, alternativeNames({ email: 'bob@example.org' }, { email: EMAIL }), issuerV1),
       is: 'accepted',
     },
     {
-      it: 'the address as a URI (22)',
+      it: 'case 22: the address as a URI',
       leaf: withExtensions(...codeSigning, alternativeNames({ uri: EMAIL }), issuerV1),
       is: 'subject',
     },
     {
-      it: 'the address as a host name (22)',
+      it: 'case 22: the address as a host name',
       leaf: withExtensions(...codeSigning, alternativeNames({ dns: EMAIL }), issuerV1),
       is: 'subject',
     },
     {
-      it: 'only another kind of name (22)',
+      it: 'case 22: only another kind of name',
       leaf: withExtensions(...codeSigning, alternativeNames({ other: EMAIL }), issuerV1),
       is: 'subject',
     },
@@ -134,6 +151,10 @@ t.test('a Fulcio certificate: who, on whose word', async t => {
 t.test('a chain: from the leaf to a root of the policy, every link good at the time', async t => {
   const expired = authority('expired', {
     issuer: root,
+    notAfter: new Date(now.getTime() - 1000),
+    notBefore: new Date(now.getTime() - HOUR),
+  })
+  const oldRoot = authority('old root', {
     notAfter: new Date(now.getTime() - 1000),
     notBefore: new Date(now.getTime() - HOUR),
   })
@@ -180,6 +201,24 @@ t.test('a chain: from the leaf to a root of the policy, every link good at the t
         leaf: leaf({ issuer: expired }),
         options: { chain: [expired] },
         is: 'chain',
+      },
+      {
+        it: 'case 11: an expired root',
+        leaf: leaf({ issuer: oldRoot }),
+        options: { chain: [], roots: [oldRoot] },
+        is: 'chain',
+      },
+      {
+        it: 'case 11: an expired root, at a time when it was good',
+        leaf: leaf({ issuer: oldRoot }),
+        options: { chain: [], roots: [oldRoot], at: new Date(now.getTime() - 60_000) },
+        is: 'accepted',
+      },
+      {
+        it: 'case 25: another intermediate of the same name before the right one',
+        leaf: leaf(),
+        options: { chain: [authority('intermediate', { issuer: root }), intermediate] },
+        is: 'accepted',
       },
       {
         it: 'but not at the time',

@@ -114,7 +114,7 @@ t.test('one thing changed, and it proves nothing (cases 1 to 4, 67)', async t =>
       set: entry({ bodyText: JSON.stringify(rekord()).replace('"kind"', '"kind":"x","kind"') }),
     },
     {
-      it: 'a time in the future (4)',
+      it: 'case 4: a time in the future',
       set: entry({ payload: signed => (signed['integratedTime'] = Math.floor(now.getTime() / 1000) + 600) }),
     },
     { it: 'a time that is a fraction', set: entry({ payload: signed => (signed['integratedTime'] = 0.5) }) },

@@ -215,7 +215,7 @@ t.test('a certificate by the trusted authority for the trusted identity', async 
   }
 })
 
-t.test('what the policy asks for: issuer and name of the same identity', async t => {
+t.test('case 21: what the policy asks for, issuer and name of the same identity', async t => {
   const [identity] = identities
   const other: CertificateIdentity = {
     issuer: { kind: 'exact', text: 'https://gitlab.example' },
@@ -329,6 +329,47 @@ t.test('authorities have their time, all of the chain', async t => {
     extensions: [basicConstraints(true, 0)],
   })
   t.match(await check({ leaf: certify({ issuer: narrow }) }), /^UNTRUSTED_SIGNER/, 'an intermediate nobody brought')
+})
+
+t.test('case 25: authorities of the same name are told apart by their keys', async t => {
+  const lasting = { notBefore: minutes(-600), notAfter: minutes(600) }
+  const twin = authority('fulcio', { issuer: root, ...lasting })
+  const rawBytes = ({ der }: Authority): Json => ({ rawBytes: der.toString('base64') })
+  const inOneChain =
+    (...chain: readonly Authority[]) =>
+    (made: Json): void => {
+      const [first] = made['certificateAuthorities'] as Json[]
+      if (first !== undefined) first['certChain'] = { certificates: chain.map(rawBytes) }
+    }
+  const apart = (made: Json): void => {
+    const list = made['certificateAuthorities'] as Json[]
+    list.unshift({ ...list[0], certChain: { certificates: [twin, root].map(rawBytes) } })
+  }
+  for (const change of [inOneChain(twin, intermediate, root), inOneChain(intermediate, twin, root), apart]) {
+    t.equal(await check({ root: change }), good, 'of the one')
+    t.equal(await check({ root: change, leaf: certify({ issuer: twin }) }), good, 'of the other')
+  }
+})
+
+t.test('case 26: what a bundle brings along is no authority', async t => {
+  const stranger = authority('fulcio', { notBefore: minutes(-600), notAfter: minutes(600) })
+  const leaf = certify({ issuer: stranger })
+  const chainOf = (...chain: readonly Authority[]): Change => ({
+    leaf,
+    entry: { with: 'promise' },
+    bundle: {
+      mediaType: MEDIA_TYPE_1,
+      change: made => {
+        const certificates = chain.map(({ der }) => ({ rawBytes: der.toString('base64') }))
+        const material = made['verificationMaterial'] as Json
+        material['x509CertificateChain'] = { certificates }
+      },
+    },
+  })
+  t.match(await check(chainOf(leaf, stranger)), /^UNTRUSTED_SIGNER/, 'its own root')
+  t.match(await check(chainOf(leaf, stranger, intermediate, root)), /^UNTRUSTED_SIGNER/, 'and the trusted ones')
+  t.match(await check(chainOf(root)), /^UNTRUSTED_SIGNER/, 'the trusted root as the signer')
+  t.match(await check(chainOf()), /^MALFORMED .*no certificate/, 'an empty chain')
 })
 
 t.test('and what it says: only the served bytes, only a signature', async t => {

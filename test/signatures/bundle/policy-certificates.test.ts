@@ -55,7 +55,7 @@ async function check(
   return checked.verified ? 'verified' : `${checked.rejection.code} ${checked.rejection.message}`
 }
 
-t.test('fulcio of a policy.json: every field, and the log', async t => {
+t.test('case 21: fulcio of a policy.json: every field, and the log', async t => {
   const { trust } = fulcio
   const stranger = authority('fulcio root')
   const onlyRoot = { ...fulcio, trust: { ...trust, roots: parseCertificates(pem(root)) } }
@@ -89,7 +89,7 @@ t.test('fulcio of a policy.json: every field, and the log', async t => {
   t.match(await check(fulcio, { bundle: { by: { keys: newKeys() } } }), /^UNTRUSTED_SIGNER/, 'no certificate')
 })
 
-t.test('pki of a policy.json: valid now', async t => {
+t.test('case 21: pki of a policy.json: every field, and valid now', async t => {
   const { trust } = pki
   t.equal(await check(pki, { now: minutes(1) }), 'verified')
   t.equal(await check(pki, { now: minutes(1), bundle: { entries: [] } }), 'verified', 'no log is asked')
@@ -103,6 +103,24 @@ t.test('pki of a policy.json: valid now', async t => {
     /^WRONG_SIGNER/,
   )
   t.match(await check({ ...pki, trust: { ...trust, intermediates: [] } }, { now: minutes(1) }), /^UNTRUSTED_SIGNER/)
+  const stranger = authority('fulcio root', { notBefore: minutes(-600), notAfter: minutes(600) })
+  const roots = parseCertificates(pem(stranger))
+  t.match(await check({ ...pki, trust: { ...trust, roots } }, { now: minutes(1) }), /^UNTRUSTED_SIGNER/, 'another CA')
+})
+
+t.test('case 26: a root that a bundle brings along is none', async t => {
+  const stranger = authority('fulcio root', { notBefore: minutes(-600), notAfter: minutes(600) })
+  const leaf = alice({ issuer: stranger })
+  const bundle: Partial<BundleOptions> = {
+    mediaType: MEDIA_TYPE_1,
+    entries: [{ with: 'promise' }],
+    change: made => {
+      const certificates = [leaf, stranger].map(({ der }) => ({ rawBytes: der.toString('base64') }))
+      made['verificationMaterial'] = { ...Object(made['verificationMaterial']), x509CertificateChain: { certificates } }
+    },
+  }
+  t.match(await check(fulcio, { leaf, bundle }), /^UNTRUSTED_SIGNER/)
+  t.match(await check(pki, { leaf, bundle, now: minutes(1) }), /^UNTRUSTED_SIGNER/)
 })
 
 t.test('pki is good until the certificate ends; what a log has vouched for has no end', async t => {

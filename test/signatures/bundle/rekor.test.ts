@@ -131,6 +131,11 @@ t.test('L (a), cases 1 to 3: an entry that the log has signed, about something e
     ['hashedrekord 0.0.2', 'spec.hashedRekordV002.signature.content', other],
     ['hashedrekord 0.0.2', 'spec.hashedRekordV002.signature.verifier.publicKey.rawBytes', base64(spki(stranger))],
     ['hashedrekord 0.0.2', 'spec.hashedRekordV002.signature.verifier.publicKey', undefined],
+    [
+      'hashedrekord 0.0.2',
+      'spec.hashedRekordV002.signature.verifier',
+      { keyDetails: 'PKIX_ECDSA_P256_SHA_256', x509Certificate: { rawBytes: base64(spki(keys)) } },
+    ],
     ['dsse 0.0.1', 'spec.payloadHash.value', otherHex],
     ['dsse 0.0.1', 'spec.payloadHash.algorithm', 'sha512'],
     ['dsse 0.0.1', 'spec.signatures.0.signature', other],
@@ -156,6 +161,31 @@ t.test('L (a), cases 1 to 3: an entry that the log has signed, about something e
   const twice = (text: string): string => text.replace('{', '{"kind":"x",')
   t.match(await check({ entry: { text: () => 'x' } }), /^NOT_LOGGED .*cannot be read/, 'no JSON')
   t.match(await check({ entry: { text: twice } }), /^NOT_LOGGED .*repeated/, 'case 67: a key twice')
+})
+
+t.test('case 18: an index that nobody has signed is a decimal number all the same', async t => {
+  const index = (text: unknown): Change => ({
+    entry: { with: 'proof', change: entry => (entry['logIndex'] = text) },
+  })
+  for (const text of ['0', '4712', 4712]) t.equal(await check(index(text)), 'verified', String(text))
+  for (const text of ['', ' 1', '+1', '-1', '01', '0x10', '0b1', '1e3', '1.0', '9007199254740993', '1n', -1, 0.5]) {
+    t.match(await check(index(text)), /^MALFORMED/, JSON.stringify(text))
+  }
+})
+
+t.test('case 27: an entry that names a second signature is about neither', async t => {
+  const table: readonly (readonly [EntryKind, string])[] = [
+    ['dsse 0.0.1', 'spec.signatures'],
+    ['dsse 0.0.2', 'spec.dsseV002.signatures'],
+    ['intoto 0.0.2', 'spec.content.envelope.signatures'],
+  ]
+  for (const [kind, path] of table) {
+    const double = (body: Json): void => {
+      const list = path.split('.').reduce<unknown>((at, step) => (at as Json)[step], body) as unknown[]
+      list.push(list[0])
+    }
+    t.match(await check({ entry: { kind, body: double } }), /^NOT_LOGGED .*exactly one/, kind)
+  }
 })
 
 t.test('case 30: a log entry never stands in for the signature, the signer or what was signed', async t => {
@@ -238,6 +268,27 @@ t.test('what the log itself has signed', async t => {
       is: /^MALFORMED/,
     },
     {
+      it: 'case 17: called version 0.1 and its proof taken out: the promise has to hold',
+      change: {
+        bundle: { mediaType: MEDIA_TYPE_1 },
+        entry: {
+          change: entry => {
+            delete entry['inclusionProof']
+            set(entry, 'inclusionPromise.signedEntryTimestamp', wrong)
+          },
+        },
+      },
+      is: /^NOT_LOGGED/,
+    },
+    {
+      it: 'case 17: called version 0.1, and both taken out',
+      change: {
+        bundle: { mediaType: MEDIA_TYPE_1 },
+        entry: { change: entry => (delete entry['inclusionProof'], delete entry['inclusionPromise']) },
+      },
+      is: /^MALFORMED/,
+    },
+    {
       it: 'neither promise nor proof',
       change: { entry: { change: entry => (delete entry['inclusionProof'], delete entry['inclusionPromise']) } },
       is: /^MALFORMED/,
@@ -252,6 +303,13 @@ t.test('what the log itself has signed', async t => {
     {
       it: 'case 13: the same entry twice',
       change: { bundle: { entries: [{ with: 'proof' }, { with: 'proof' }] } },
+      is: /^NOT_LOGGED .*duplicate/,
+    },
+    {
+      it: 'case 13: the same entry twice, under two indexes that no proof has in it',
+      change: {
+        bundle: { entries: [{ with: 'proof' }, { with: 'proof', change: entry => (entry['logIndex'] = '1') }] },
+      },
       is: /^NOT_LOGGED .*duplicate/,
     },
     {
