@@ -1,8 +1,8 @@
-import { createHash, verify } from 'node:crypto'
+import { verify } from 'node:crypto'
 import { decodeBase64 } from '../json/base64.ts'
 import { decodeJson, formatProblem, type JsonCursor } from '../json/decode.ts'
+import { bindingProblem } from './bundle/log-entry-body.ts'
 import type { TrustedKey } from './public-key.ts'
-import { pemBlocks } from './x509/pem.ts'
 
 /** What a log entry must be bound to. */
 export type LoggedSignature = {
@@ -16,6 +16,9 @@ export type RekorVerdict =
   { readonly ok: true; readonly loggedAt: Date } | { readonly ok: false; readonly problem: string }
 
 const LIMITS = { maxBytes: 1024 * 1024, maxDepth: 8 }
+/** What cosign logs, and all that containers/image takes. */
+const HASHED_REKORD = { kind: 'hashedrekord', version: '0.0.1' } as const
+const HASHES: ReadonlySet<string> = new Set(['sha256'])
 const CLOCK_SKEW_MS = 5 * 60 * 1000
 
 /**
@@ -37,7 +40,9 @@ export function checkRekorSet(args: {
   if (!args.rekorKeys.some(key => isSignedBy(key, Buffer.from(signed), timestamp))) {
     return refuse(`its log entry is not signed by ${args.rekorKeys.map(key => key.name).join(' or ')}`)
   }
-  const problem = bindingProblem(Buffer.from(body, 'base64'), args.logged)
+  const { payload: signedBytes, ...rest } = args.logged
+  const entry = { ...HASHED_REKORD, body: Buffer.from(body, 'base64') }
+  const problem = bindingProblem(entry, { ...rest, signedBytes, payload: undefined }, HASHES)
   if (problem !== undefined) return refuse(problem)
   const loggedAt = new Date(integratedTime * 1000)
   if (loggedAt.getTime() > args.now.getTime() + CLOCK_SKEW_MS) return refuse('its log entry is from the future')
@@ -89,42 +94,6 @@ function decodeSet(root: JsonCursor): UntrustedSet | undefined {
 function decodeBytes(cursor: JsonCursor): Uint8Array | undefined {
   const text = cursor.nonEmptyString()
   return text === undefined ? undefined : (decodeBase64(text) ?? cursor.fail('is not base64'))
-}
-
-type HashedRekord = { readonly hash: string; readonly signature: Uint8Array; readonly signer: Uint8Array }
-
-/** Whether the entry's body (hashedrekord 0.0.1) is about something else than what was signed here. */
-function bindingProblem(body: Uint8Array, logged: LoggedSignature): string | undefined {
-  const decoded = decodeJson(body, decodeHashedRekord, LIMITS)
-  if (!decoded.ok) return `its log entry cannot be read: ${formatProblem(decoded.problems[0])}`
-  const { hash, signature, signer } = decoded.value
-  if (hash !== createHash('sha256').update(logged.payload).digest('hex'))
-    return 'its log entry is about another payload'
-  if (!Buffer.from(signature).equals(logged.signature)) return 'its log entry is about another signature'
-  const [block, another] = pemBlocks(Buffer.from(signer).toString('latin1'), logged.signer.label) ?? []
-  if (block === undefined || another !== undefined || !block.equals(logged.signer.der)) {
-    return 'its log entry is about another signer'
-  }
-  return undefined
-}
-
-function decodeHashedRekord(root: JsonCursor): HashedRekord | undefined {
-  const top = root.object({ required: ['apiVersion', 'kind', 'spec'] })
-  const spec = top?.spec.object({ required: ['data', 'signature'] })
-  const hash = spec?.data.object({ required: ['hash'] })?.hash.object({ required: ['algorithm', 'value'] })
-  const signature = spec?.signature.object({ required: ['content', 'publicKey'] })
-  const signer = signature?.publicKey.object({ required: ['content'] })
-  if (!top || !hash || !signature || !signer) return undefined
-  if (top.kind.string() !== 'hashedrekord' || top.apiVersion.string() !== '0.0.1') {
-    return top.kind.fail('is not a hashedrekord of version 0.0.1')
-  }
-  if (hash.algorithm.string() !== 'sha256') return hash.algorithm.fail('is not sha256')
-  const value = hash.value.string()
-  const content = decodeBytes(signature.content)
-  const publicKey = decodeBytes(signer.content)
-  return value !== undefined && content && publicKey
-    ? { hash: value, signature: content, signer: publicKey }
-    : undefined
 }
 
 function refuse(problem: string): RekorVerdict {

@@ -15,6 +15,9 @@ export type Logged = {
   readonly signer: { readonly label: 'PUBLIC KEY' | 'CERTIFICATE'; readonly der: Uint8Array }
 }
 
+/** An entry's text, and of what kind it is said to be. */
+export type QuotedEntry = Pick<UntrustedLogEntry, 'kind' | 'version' | 'body'>
+
 const LIMITS = { maxBytes: 1024 * 1024, maxDepth: 16 }
 
 /** What an entry's body says, whatever its kind. */
@@ -31,16 +34,18 @@ type Signer = { readonly pem: string } | { readonly label: Logged['signer']['lab
 /**
  * Whether an entry is about this very signature: its hash, the signature's bytes and the signer, all three. A genuine
  * entry of somebody else proves nothing (CVE-2022-23649, CVE-2026-22703; cases 1, 2, 6), and @sigstore/verify compares
- * neither the signer nor the name of the hash (case 3; section L, a).
+ * neither the signer nor the name of the hash (case 3; section L, a). The one function for all ways that an entry comes.
  *
+ * @param hashes the hashes that the entry may name; any that is known, if left out
  * @returns what is wrong, or undefined
  */
-export function bindingProblem(entry: UntrustedLogEntry, logged: Logged): string | undefined {
+export function bindingProblem(entry: QuotedEntry, logged: Logged, hashes?: ReadonlySet<string>): string | undefined {
   const decode = KINDS.get(`${entry.kind} ${entry.version}`)
   if (decode === undefined) return 'its log entry is of a kind that is not known'
   const decoded = decodeJson(entry.body, root => decodeBody(root, entry, decode), LIMITS)
   if (!decoded.ok) return `its log entry cannot be read: ${formatProblem(decoded.problems[0])}`
   const body = decoded.value
+  if (hashes?.has(body.hash) === false) return 'its log entry names a hash that is not taken'
   const about = body.of === 'payload' ? logged.payload : logged.signedBytes
   if (about === undefined || !createHash(body.hash).update(about).digest().equals(body.digest)) {
     return 'its log entry is about something else'
@@ -57,7 +62,7 @@ function isSigner(named: Signer, signer: Logged['signer']): boolean {
 
 type DecodeSpec = (spec: JsonCursor) => Body | undefined
 
-function decodeBody(root: JsonCursor, entry: UntrustedLogEntry, decode: DecodeSpec): Body | undefined {
+function decodeBody(root: JsonCursor, entry: QuotedEntry, decode: DecodeSpec): Body | undefined {
   const top = root.object({ required: ['apiVersion', 'kind', 'spec'] })
   if (top === undefined) return undefined
   const kind = top.kind.string()
