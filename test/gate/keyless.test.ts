@@ -138,7 +138,7 @@ t.test('a .sig signature of cosign 2 meets it too, under the rules for names tha
       says: 'accepted',
     },
     {
-      it: 'another name than the policy asks for',
+      it: 'case 21: another name than the policy asks for',
       policy: policy(letter, { signedIdentity: { type: 'exactRepository', dockerRepository: 'example.org/b' } }),
       claim: app,
       says: /signed for example\.org\/app, not for/,

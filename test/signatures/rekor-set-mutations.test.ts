@@ -101,7 +101,7 @@ t.test('the body: each field in each wrong shape', async t => {
   for (const content of [null, 1, 'x', [], [body]]) t.equal(accepts(setOf(entryOf(content))), false, shown(content))
 })
 
-t.test('the body: values of the right shape that are of something else', async t => {
+t.test('case 3: the body: values of the right shape that are of something else', async t => {
   const at = (...path: Path) => path
   const HASH = ['spec', 'data', 'hash']
   const KEY = at('spec', 'signature', 'publicKey', 'content')
