@@ -136,6 +136,11 @@ table('case 16: key hint and signature are required, whatever the name', [
     is: /^NOT_LOGGED/,
   },
   {
+    it: 'one letter of the name, with hint and signature of the log: the library looks for no more',
+    entry: { noteSignatures: (_, note) => line('e', hintOf(rekorKeys), signed(note, rekorKeys)) },
+    is: /^verified/,
+  },
+  {
     it: 'one letter of the name, with hint and signature of a stranger',
     entry: { noteSignatures: (_, note) => line('e', hintOf(rekorKeys), signed(note, newKeys())) },
     is: /^NOT_LOGGED/,
