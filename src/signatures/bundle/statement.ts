@@ -1,4 +1,5 @@
 import { decodeJson, formatProblem, type JsonCursor } from '../../json/decode.ts'
+import { foldedNames, hasNoCaseVariant } from '../../json/fold-key.ts'
 import { digestMatches, parseDigest, type Digest } from '../../reference/digest.ts'
 import type { Subject } from '../attached-signature.ts'
 
@@ -13,6 +14,8 @@ const STATEMENTS: ReadonlySet<string> = new Set([
 /** What `cosign sign` states. Anything else is an attestation, and never a signature (cases 28, 29). */
 const COSIGN_SIGN = 'https://sigstore.dev/cosign/sign/v1'
 const MAX_SUBJECTS = 1024
+/** A subject may have other fields, but none that a reader in Go would take for this one (case 37). */
+const SUBJECT_NAMES = foldedNames(['digest'])
 const LIMITS = { maxBytes: 1024 * 1024, maxDepth: 32 }
 
 /** Whether a signed in-toto statement says that exactly these bytes were signed. */
@@ -43,6 +46,7 @@ function decodeStatement(root: JsonCursor): readonly Digest[] | undefined {
 }
 
 function digestsOf(subject: JsonCursor): readonly Digest[] {
+  if (!hasNoCaseVariant(subject, SUBJECT_NAMES)) return []
   const digests = subject.member('digest')
   if (digests === undefined) return []
   return (['sha256', 'sha512'] as const).flatMap(algorithm => {

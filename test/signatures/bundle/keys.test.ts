@@ -58,6 +58,15 @@ const codeOf = (untrustedBytes: Buffer): string => {
 }
 const inEnvelope = (change: (envelope: Json) => void) => (made: Json) => change(made['dsseEnvelope'] as Json)
 
+/** Texts that Node decodes to the same bytes as the one they are made of. */
+const LAX_BASE64: readonly { readonly it: string; readonly of: (text: string) => string }[] = [
+  { it: 'with more padding', of: text => `${text}=` },
+  { it: 'with a character that is none', of: text => `${text.slice(0, 8)}&${text.slice(8)}` },
+  { it: 'with a blank', of: text => `${text.slice(0, 8)} ${text.slice(8)}` },
+  { it: 'with a line end', of: text => `${text}\n` },
+  { it: 'with text behind it', of: text => `${text}====x` },
+]
+
 t.test('what cosign 3 makes with a key verifies, and claims no name (case 59)', async t => {
   const checked = check(bundle())
   t.match(checked, {
@@ -74,6 +83,24 @@ t.test('what cosign 3 makes with a key verifies, and claims no name (case 59)', 
     )
   }
   t.equal(codeOf(bundle({ statement: stated => (stated['_type'] = 'https://in-toto.io/Statement/v0.1') })), 'verified')
+})
+
+t.test('case 28: one subject with the digest of the served bytes is enough, whatever stands beside it', async t => {
+  const ours = { digest: { sha256: hex } }
+  const others: readonly { readonly it: string; readonly subject: unknown }[] = [
+    { it: 'another image', subject: { digest: { sha256: 'ab'.repeat(32) } } },
+    { it: 'null', subject: null },
+    { it: 'one without a digest', subject: { name: 'x' } },
+  ]
+  for (const { it, subject: other } of others) {
+    for (const subjects of [
+      [ours, other],
+      [other, ours],
+    ]) {
+      t.equal(codeOf(bundle({ statement: stated => (stated['subject'] = subjects) })), 'verified', it)
+    }
+    t.not(codeOf(bundle({ statement: stated => (stated['subject'] = [other, other]) })), 'verified', `${it}, twice`)
+  }
 })
 
 t.test('one thing changed, and it is none', async t => {
@@ -116,6 +143,16 @@ t.test('one thing changed, and it is none', async t => {
       bytes: bundle({ statement: stated => (stated['predicateType'] = 'https://slsa.dev/provenance/v1') }),
       code: 'MALFORMED',
     },
+    ...['https://sigstore.dev/cosign/sign/v2', 'https://cosign.sigstore.dev/attestation/v1', ''].map(predicateType => ({
+      it: `case 29: the predicate type ${predicateType}`,
+      bytes: bundle({ statement: stated => (stated['predicateType'] = predicateType) }),
+      code: 'MALFORMED',
+    })),
+    {
+      it: 'case 29: no predicate type',
+      bytes: bundle({ statement: stated => delete stated['predicateType'] }),
+      code: 'MALFORMED',
+    },
     {
       it: 'another statement type',
       bytes: bundle({ statement: stated => (stated['_type'] = 'https://example.org/x') }),
@@ -126,7 +163,38 @@ t.test('one thing changed, and it is none', async t => {
       bytes: bundle({ text: JSON.stringify(statement).replace('"subject"', '"subject":[],"subject"') }),
       code: 'MALFORMED',
     },
-    { it: 'a signed text that is no JSON', bytes: bundle({ text: '&' }), code: 'MALFORMED' },
+    {
+      it: 'case 37: a repeated digest, the good one first',
+      bytes: bundle({
+        text: JSON.stringify(statement).replace('"sha256":', `"sha256":"${hex}","sha256":"${'ab'.repeat(32)}","x":`),
+      }),
+      code: 'MALFORMED',
+    },
+    {
+      it: 'case 37: a subject in another case',
+      bytes: bundle({ statement: stated => (stated['Subject'] = []) }),
+      code: 'MALFORMED',
+    },
+    {
+      it: 'case 37: a digest in another case',
+      bytes: bundle({
+        statement: stated => (stated['subject'] = [{ digest: { sha256: hex }, Digest: { sha256: 'ab'.repeat(32) } }]),
+      }),
+      code: 'MALFORMED',
+    },
+    {
+      it: 'case 38: __proto__ in the statement',
+      bytes: bundle({ text: JSON.stringify(statement).replace('{', '{"__proto__":{},') }),
+      code: 'MALFORMED',
+    },
+    {
+      it: 'case 38: a digest inherited by way of __proto__',
+      bytes: bundle({
+        text: JSON.stringify(statement).replace('"sha256":', `"__proto__":{"sha256":"${hex}"},"x":`),
+      }),
+      code: 'MALFORMED',
+    },
+    { it: 'case 29: a signed text that is no JSON', bytes: bundle({ text: '&' }), code: 'MALFORMED' },
     {
       it: 'case 27: two signatures',
       bytes: bundle({ bundle: inEnvelope(envelope => (envelope['signatures'] as unknown[]).push({ sig: 'YQ==' })) }),
@@ -158,16 +226,31 @@ t.test('one thing changed, and it is none', async t => {
       bytes: bundle({ bundle: inEnvelope(envelope => (envelope['payloadType'] = 'é')) }),
       code: 'UNTRUSTED_SIGNER',
     },
-    {
-      it: 'case 41: base64 of another alphabet',
-      bytes: bundle({ bundle: inEnvelope(envelope => (envelope['payload'] = 'a-_=')) }),
+    ...LAX_BASE64.map(({ it, of }) => ({
+      it: `case 41: the payload ${it}`,
+      bytes: bundle({ bundle: inEnvelope(envelope => (envelope['payload'] = of(String(envelope['payload'])))) }),
       code: 'MALFORMED',
-    },
+    })),
+    ...LAX_BASE64.map(({ it, of }) => ({
+      it: `case 41: the signature ${it}`,
+      bytes: bundle({
+        bundle: inEnvelope(envelope => {
+          const [first] = envelope['signatures'] as Json[]
+          if (first !== undefined) first['sig'] = of(String(first['sig']))
+        }),
+      }),
+      code: 'MALFORMED',
+    })),
     {
       it: 'case 17: an unknown version',
       bytes: bundle({ bundle: made => (made['mediaType'] = 'application/vnd.dev.sigstore.bundle+json;version=99.9') }),
       code: 'MALFORMED',
     },
+    ...['__proto__', 'constructor', 'toString'].map(mediaType => ({
+      it: `case 38: the media type ${mediaType}`,
+      bytes: bundle({ bundle: made => (made['mediaType'] = mediaType) }),
+      code: 'MALFORMED',
+    })),
     { it: 'no media type', bytes: bundle({ bundle: made => delete made['mediaType'] }), code: 'MALFORMED' },
     { it: 'a field that is none', bytes: bundle({ bundle: made => (made['extra'] = 1) }), code: 'MALFORMED' },
     {
