@@ -136,6 +136,22 @@ t.test('one thing changed, and it proves nothing (cases 1 to 4, 67)', async t =>
     { it: 'a timestamp that is no signature', set: entry({ set: set => (set['SignedEntryTimestamp'] = 'AAAA') }) },
     { it: 'no timestamp', set: entry({ set: set => delete set['SignedEntryTimestamp'] }) },
     { it: 'case 67: a repeated body', set: Buffer.from(entry().toString().replace('"body"', '"body":"AA==","body"')) },
+    {
+      it: 'case 41: a timestamp with more padding',
+      set: entry({ set: set => (set['SignedEntryTimestamp'] = `${String(set['SignedEntryTimestamp'])}=`) }),
+    },
+    {
+      it: 'case 41: a body with more padding',
+      set: entry({ set: afterSigning(signed => (signed['body'] = `${String(signed['body'])}=`)) }),
+    },
+    {
+      it: 'case 41: a signature with a line end',
+      set: entry({ body: body => (body.spec.signature.content = `${base64(signature)}\n`) }),
+    },
+    {
+      it: 'case 41: a key with a blank',
+      set: entry({ body: body => (body.spec.signature.publicKey['content'] = ` ${base64(publicPem)}`) }),
+    },
     { it: 'no JSON', set: Buffer.from('&') },
     { it: 'nothing', set: Buffer.alloc(0) },
   ]

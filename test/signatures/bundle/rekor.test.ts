@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import t from 'tap'
 import { checkBundle, type BundleTrust } from '../../../src/signatures/bundle/check-bundle.ts'
-import { trustedKeyOf } from '../../../src/signatures/public-key.ts'
+import { trustedKeyOf, verifyWithKey } from '../../../src/signatures/public-key.ts'
 import {
   ed25519Keys,
   makeBundle,
@@ -9,6 +9,7 @@ import {
   MEDIA_TYPE_3,
   minutes,
   now,
+  pae,
   rekorKeys,
   sha256,
   spki,
@@ -20,6 +21,7 @@ import {
   type Json,
 } from '../../support/local-sigstore.ts'
 import { imageOf } from '../../support/signer.ts'
+import { mirroredSignature, twinKey } from '../../support/ecdsa.ts'
 import { newKeys, type KeyPair } from '../../support/x509.ts'
 
 const image = imageOf('rekor').manifest
@@ -218,8 +220,83 @@ t.test('case 30: a log entry never stands in for the signature, the signer or wh
   for (const { it, change, is } of table) t.match(await check(change), is, it)
 })
 
+t.test('case 28: what a message signature says it is over must be the served bytes', async t => {
+  const message = (digest: Buffer): Change => ({
+    entry: { kind: 'hashedrekord 0.0.1' },
+    bundle: {
+      message: image.bytes,
+      change: made => set(made, 'messageSignature.messageDigest.digest', base64(digest)),
+    },
+  })
+  t.equal(await check(message(sha256(image.bytes))), 'verified')
+  t.match(await check(message(sha256('other'))), /^WRONG_DIGEST/)
+})
+
+t.test('case 41: the base64 within an entry is canonical, the inner and the outer', async t => {
+  const inner = (change: (text: string) => string): Change => ({
+    entry: {
+      kind: 'intoto 0.0.2',
+      body: body => {
+        const { content } = body['spec'] as { content: { envelope: { signatures: readonly Json[] } } }
+        const [first] = content.envelope.signatures
+        if (first !== undefined) first['sig'] = base64(change(Buffer.from(String(first['sig']), 'base64').toString()))
+      },
+    },
+  })
+  t.equal(await check(inner(text => text)), 'verified')
+  for (const lax of [(text: string) => `${text}=`, (text: string) => `${text}\n`, (text: string) => ` ${text}`]) {
+    t.match(await check(inner(lax)), /^NOT_LOGGED .*base64/)
+  }
+})
+
+t.test('case 43: s and n - s are one signature to the key, and two to the log', async t => {
+  const mirrored: Change = {
+    bundle: {
+      change: made => {
+        const path = 'dsseEnvelope.signatures.0.sig'
+        const [signature] = (made['dsseEnvelope'] as { signatures: { sig: string }[] }).signatures
+        set(made, path, base64(mirroredSignature(Buffer.from(signature?.sig ?? '', 'base64'))))
+      },
+    },
+  }
+  t.equal(await check({ ...mirrored, rekor: 'none' }), 'verified')
+  t.match(await check(mirrored), /^NOT_LOGGED .*another signature/)
+})
+
+t.test('case 51: another key that verifies the same signature is not the signer, whoever names it', async t => {
+  const signed = pae('application/vnd.in-toto+json', Buffer.from(JSON.stringify(statementAbout(image.digest))))
+  const twinOf = (signature: unknown): string => {
+    const bytes = Buffer.from(String(signature), 'base64')
+    const twin = twinKey(bytes, signed, keys.publicKey)
+    t.ok(verifyWithKey(trustedKeyOf(twin, 'twin'), signed, bytes), 'it does verify')
+    return base64(twin.export({ type: 'spki', format: 'pem' }))
+  }
+  type Signatures = { readonly signatures: readonly Json[] }
+  const byTheLog: Change = {
+    entry: {
+      body: body => {
+        const [first] = (body['spec'] as Signatures).signatures
+        if (first !== undefined) first['verifier'] = twinOf(first['signature'])
+      },
+    },
+  }
+  t.match(await check(byTheLog), /^NOT_LOGGED .*another signer/)
+  const byTheBundle: Change = {
+    rekor: 'none',
+    keys: stranger,
+    bundle: {
+      change: made => {
+        const [first] = (made['dsseEnvelope'] as Signatures).signatures
+        set(made, 'verificationMaterial.publicKey.hint', twinOf(first?.['sig']))
+      },
+    },
+  }
+  t.match(await check(byTheBundle), /^UNTRUSTED_SIGNER/)
+})
+
 t.test('what the log itself has signed', async t => {
   const wrong = base64(sha256('wrong'))
+  const ofAnother: EntryOptions = { body: body => set(body, 'spec.signatures.0.signature', wrong) }
   const table: readonly { it: string; change: Change; is: RegExp }[] = [
     { it: 'no entry', change: { bundle: { entries: [] } }, is: /^NOT_LOGGED/ },
     { it: 'by another log', change: { entry: { log: stranger } }, is: /^NOT_LOGGED/ },
@@ -227,6 +304,12 @@ t.test('what the log itself has signed', async t => {
     { it: 'case 72: a log id of three bytes', change: inEntry('logId.keyId', 'YWJj'), is: /^MALFORMED .*not 32/ },
     { it: 'case 72: a log id of no bytes', change: inEntry('logId.keyId', ''), is: /^MALFORMED/ },
     { it: 'another log id', change: inEntry('logId.keyId', wrong), is: /^NOT_LOGGED/ },
+    {
+      it: 'case 50: the log’s own key as the signer',
+      change: { bundle: { by: { keys: rekorKeys } } },
+      is: /^UNTRUSTED_SIGNER/,
+    },
+    { it: 'case 50: the signing key as the log’s', change: { rekor: [keys] }, is: /^NOT_LOGGED/ },
     { it: 'another index', change: inEntry('logIndex', '4712'), is: /^NOT_LOGGED/ },
     { it: 'case 67: an index beyond 2^53', change: inEntry('logIndex', '9007199254740993'), is: /^MALFORMED/ },
     { it: 'case 67: an index that is a number beyond', change: inEntry('logIndex', 2 ** 53), is: /^MALFORMED/ },
@@ -316,6 +399,16 @@ t.test('what the log itself has signed', async t => {
       it: 'one good and one foreign entry',
       change: { bundle: { entries: [{}, { log: stranger }] } },
       is: /^NOT_LOGGED/,
+    },
+    {
+      it: 'case 32: a good entry, and one of the same log about another signature',
+      change: { bundle: { entries: [{}, ofAnother] } },
+      is: /^NOT_LOGGED .*another signature/,
+    },
+    {
+      it: 'case 32: the same in the other order',
+      change: { bundle: { entries: [ofAnother, {}] } },
+      is: /^NOT_LOGGED .*another signature/,
     },
     {
       it: 'L (f): nine entries',
