@@ -6,6 +6,7 @@ import { parseCaCertificates } from '../../src/signatures/certificate-trust.ts'
 import { trustedKeyOf, type TrustedKey } from '../../src/signatures/public-key.ts'
 import type { TrustMaterial } from '../../src/signatures/trust-material.ts'
 import { verifySignature } from '../../src/signatures/verify-signature.ts'
+import { mirroredSignature, twinKey } from '../support/ecdsa.ts'
 import { payloadOf } from '../support/signer.ts'
 import {
   alternativeNames,
@@ -142,62 +143,122 @@ const byKeys = (key: KeyPair, rekor: readonly TrustedKey[]): TrustMaterial => ({
 const rekorKeys = [trusted(log, 'rekor.pub')]
 const elsewhere = payloadOf(digestOf(Buffer.from('another image')), 'example.org/test')
 const signed = (bytes: Buffer): Buffer => sign('sha256', bytes, keys.privateKey)
+const byLog = sign('sha256', payload, log.privateKey)
 const ofElsewhere = signed(elsewhere)
+const ofGpg = Buffer.from(
+  payload
+    .toString()
+    .replace('cosign container image signature', 'atomic container signature')
+    .replace('"optional":null', '"optional":{}'),
+)
 const unreadable = Buffer.from('&')
 const ofUnreadable = signed(unreadable)
 const keyEntry = (options: Parameters<typeof entry>[0] = {}): string => entry({ signer: spkiPem(keys), ...options })
 
-table('a key and a log', byKeys(keys, rekorKeys), { [SIGNATURE]: base64(signature), [BUNDLE]: keyEntry() }, [
-  { it: 'no entry', change: { [BUNDLE]: undefined }, is: 'NOT_LOGGED' },
-  { it: 'an empty entry', change: { [BUNDLE]: '' }, is: 'NOT_LOGGED' },
-  { it: 'no signature', change: { [SIGNATURE]: undefined }, is: 'MALFORMED' },
-  { it: 'half a signature', change: { [SIGNATURE]: base64(signature).slice(0, -1) }, is: 'MALFORMED' },
-  { it: 'another signature', change: { [SIGNATURE]: base64(signed(payload)) }, is: 'NOT_LOGGED' },
-  { it: 'another key in the policy', trust: byKeys(others, rekorKeys), is: 'UNTRUSTED_SIGNER' },
-  { it: 'another log in the policy', trust: byKeys(keys, [trusted(others, 'x')]), is: 'NOT_LOGGED' },
-  { it: 'one log of two', trust: byKeys(keys, [trusted(others, 'x'), ...rekorKeys]), is: 'accepted' },
-  { it: 'no log in the policy', trust: byKeys(keys, []), is: 'NOT_LOGGED' },
-  {
-    it: 'case 66: when it was logged does not matter for a key',
-    change: { [BUNDLE]: keyEntry({ at: new Date('1999-01-01') }) },
-    is: 'accepted',
-  },
-  { it: 'case 50: the signer is its own log', change: { [BUNDLE]: keyEntry({ by: keys }) }, is: 'NOT_LOGGED' },
-  { it: 'case 50: the log is the signer', trust: byKeys(log, rekorKeys), is: 'UNTRUSTED_SIGNER' },
-  {
-    it: 'case 3: an entry about another key',
-    change: { [BUNDLE]: keyEntry({ signer: spkiPem(others) }) },
-    is: 'NOT_LOGGED',
-  },
-  { it: 'an entry about a certificate', change: { [BUNDLE]: entry() }, is: 'NOT_LOGGED' },
-  {
-    it: 'case 1: an entry about another payload',
-    change: { [BUNDLE]: keyEntry({ payload: elsewhere }) },
-    is: 'NOT_LOGGED',
-  },
-  {
-    it: 'case 4: an entry of the future',
-    change: { [BUNDLE]: keyEntry({ at: new Date(now.getTime() + 6 * MINUTE) }) },
-    is: 'NOT_LOGGED',
-  },
-  {
-    it: 'a clock that is a little behind',
-    change: { [BUNDLE]: keyEntry({ at: new Date(now.getTime() + 4 * MINUTE) }) },
-    is: 'accepted',
-  },
-  {
-    it: 'another image',
-    payload: elsewhere,
-    change: { [SIGNATURE]: base64(ofElsewhere), [BUNDLE]: keyEntry({ payload: elsewhere, signature: ofElsewhere }) },
-    is: 'WRONG_DIGEST',
-  },
-  {
-    it: 'case 34: a signed text that is no payload',
-    payload: unreadable,
-    change: { [SIGNATURE]: base64(ofUnreadable), [BUNDLE]: keyEntry({ payload: unreadable, signature: ofUnreadable }) },
-    is: 'MALFORMED',
-  },
-])
+table(
+  'a key and a log (cases 30, 35, 39, 41, 43, 50, 51, 54)',
+  byKeys(keys, rekorKeys),
+  { [SIGNATURE]: base64(signature), [BUNDLE]: keyEntry() },
+  [
+    { it: 'no entry', change: { [BUNDLE]: undefined }, is: 'NOT_LOGGED' },
+    { it: 'an empty entry', change: { [BUNDLE]: '' }, is: 'NOT_LOGGED' },
+    { it: 'no signature', change: { [SIGNATURE]: undefined }, is: 'MALFORMED' },
+    {
+      it: 'case 41: a signature with more padding',
+      change: { [SIGNATURE]: `${base64(signature)}=` },
+      is: 'MALFORMED',
+    },
+    { it: 'case 41: no base64', change: { [SIGNATURE]: '&' }, is: 'MALFORMED' },
+    {
+      it: 'case 43: s and n - s: good to the key, another signature to the log',
+      change: { [SIGNATURE]: base64(mirroredSignature(signature)) },
+      is: 'NOT_LOGGED',
+    },
+    {
+      it: 'case 43: the same, where no log is asked',
+      trust: { by: 'keys', keys: [trusted(keys, 'cosign.pub')], rekorKeys: undefined },
+      change: { [SIGNATURE]: base64(mirroredSignature(signature)) },
+      is: 'accepted',
+    },
+    {
+      it: 'case 51: an entry about another key that verifies the same signature',
+      change: {
+        [BUNDLE]: keyEntry({
+          signer: twinKey(signature, payload, keys.publicKey).export({ type: 'spki', format: 'pem' }),
+        }),
+      },
+      is: 'NOT_LOGGED',
+    },
+    {
+      it: 'case 35: a signed GPG payload',
+      payload: ofGpg,
+      change: { [SIGNATURE]: base64(signed(ofGpg)), [BUNDLE]: undefined },
+      trust: { by: 'keys', keys: [trusted(keys, 'cosign.pub')], rekorKeys: undefined },
+      is: 'MALFORMED',
+    },
+    {
+      it: 'case 39: other bytes that are the same text, once they are decoded as UTF-8',
+      payload: Buffer.concat([payload, Buffer.of(0xfe)]),
+      change: { [SIGNATURE]: base64(signed(Buffer.from(`${payload.toString()}\ufffd`))), [BUNDLE]: undefined },
+      trust: { by: 'keys', keys: [trusted(keys, 'cosign.pub')], rekorKeys: undefined },
+      is: 'UNTRUSTED_SIGNER',
+    },
+    { it: 'case 41: half a signature', change: { [SIGNATURE]: base64(signature).slice(0, -1) }, is: 'MALFORMED' },
+    { it: 'another signature', change: { [SIGNATURE]: base64(signed(payload)) }, is: 'NOT_LOGGED' },
+    { it: 'another key in the policy', trust: byKeys(others, rekorKeys), is: 'UNTRUSTED_SIGNER' },
+    { it: 'another log in the policy', trust: byKeys(keys, [trusted(others, 'x')]), is: 'NOT_LOGGED' },
+    { it: 'one log of two', trust: byKeys(keys, [trusted(others, 'x'), ...rekorKeys]), is: 'accepted' },
+    { it: 'no log in the policy', trust: byKeys(keys, []), is: 'NOT_LOGGED' },
+    {
+      it: 'case 66: when it was logged does not matter for a key',
+      change: { [BUNDLE]: keyEntry({ at: new Date('1999-01-01') }) },
+      is: 'accepted',
+    },
+    { it: 'case 50: the signer is its own log', change: { [BUNDLE]: keyEntry({ by: keys }) }, is: 'NOT_LOGGED' },
+    {
+      it: 'case 50: what the log has signed itself',
+      change: { [SIGNATURE]: base64(byLog), [BUNDLE]: keyEntry({ signature: byLog, signer: spkiPem(log) }) },
+      is: 'UNTRUSTED_SIGNER',
+    },
+    { it: 'case 50: the log is the signer', trust: byKeys(log, rekorKeys), is: 'UNTRUSTED_SIGNER' },
+    {
+      it: 'case 3: an entry about another key',
+      change: { [BUNDLE]: keyEntry({ signer: spkiPem(others) }) },
+      is: 'NOT_LOGGED',
+    },
+    { it: 'an entry about a certificate', change: { [BUNDLE]: entry() }, is: 'NOT_LOGGED' },
+    {
+      it: 'case 1: an entry about another payload',
+      change: { [BUNDLE]: keyEntry({ payload: elsewhere }) },
+      is: 'NOT_LOGGED',
+    },
+    {
+      it: 'case 4: an entry of the future',
+      change: { [BUNDLE]: keyEntry({ at: new Date(now.getTime() + 6 * MINUTE) }) },
+      is: 'NOT_LOGGED',
+    },
+    {
+      it: 'a clock that is a little behind',
+      change: { [BUNDLE]: keyEntry({ at: new Date(now.getTime() + 4 * MINUTE) }) },
+      is: 'accepted',
+    },
+    {
+      it: 'another image',
+      payload: elsewhere,
+      change: { [SIGNATURE]: base64(ofElsewhere), [BUNDLE]: keyEntry({ payload: elsewhere, signature: ofElsewhere }) },
+      is: 'WRONG_DIGEST',
+    },
+    {
+      it: 'case 34: a signed text that is no payload',
+      payload: unreadable,
+      change: {
+        [SIGNATURE]: base64(ofUnreadable),
+        [BUNDLE]: keyEntry({ payload: unreadable, signature: ofUnreadable }),
+      },
+      is: 'MALFORMED',
+    },
+  ],
+)
 
 const keysOnly: TrustMaterial = { by: 'keys', keys: [trusted(keys, 'cosign.pub')], rekorKeys: undefined }
 
@@ -226,7 +287,7 @@ const fulcio = (change: FulcioChange = {}, rekor = rekorKeys): TrustMaterial => 
 const chain = pem(intermediate) + pem(root)
 
 table(
-  'a Fulcio certificate and a log',
+  'a Fulcio certificate and a log (cases 51, 54)',
   fulcio(),
   { [SIGNATURE]: base64(signature), [CERTIFICATE]: pem(leaf), [CHAIN]: chain, [BUNDLE]: entry() },
   [
@@ -349,7 +410,7 @@ const pki = (change: PkiChange = {}): TrustMaterial => {
 }
 
 table(
-  'a certificate of a CA of one’s own',
+  'a certificate of a CA of one’s own (case 54)',
   pki(),
   { [SIGNATURE]: base64(signature), [CERTIFICATE]: pem(current), [CHAIN]: chain },
   [

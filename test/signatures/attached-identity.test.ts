@@ -100,7 +100,7 @@ table('what cosign 2 makes in CI verifies', [
   { it: 'annotations that nobody knows', change: { change: { 'org.example/note': 'x' } }, is: good },
 ])
 
-table('each annotation counts', [
+table('case 54: each annotation counts', [
   { it: 'no signature', change: { change: { [SIGNATURE]: undefined } }, is: /^MALFORMED .*signature is missing/ },
   { it: 'a signature that is no base64', change: { change: { [SIGNATURE]: '%' } }, is: /^MALFORMED .*not base64/ },
   { it: 'another signature', change: { change: { [SIGNATURE]: bytes('other') } }, is: /^UNTRUSTED_SIGNER not made/ },

@@ -279,7 +279,7 @@ t.test('case 82: a weak subkey signs nothing, under however strong a primary key
   }
 })
 
-t.test('case 87: what a trusted key signed must be a payload', async t => {
+t.test('cases 35, 87: what a trusted key signed must be a payload', async t => {
   const { critical } = payload()
   const table: readonly { it: string; signed: unknown; says: RegExp | 'verified' }[] = [
     { it: 'more in optional', signed: { ...payload(), optional: { anything: [1, null] } }, says: 'verified' },

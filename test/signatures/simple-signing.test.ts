@@ -41,6 +41,12 @@ t.test('everything else is not a statement, though a trusted key has signed it (
       it: 'the type of a GPG signature',
       text: text(payload => (payload.critical['type'] = 'atomic container signature')),
     },
+    { it: 'a type that is a number', text: text(payload => (payload.critical['type'] = 1)) },
+    {
+      it: 'the type in another case',
+      text: text(payload => (payload.critical['type'] = 'Cosign container image signature')),
+    },
+    { it: 'an image that is a number', text: text(payload => (payload.critical['image'] = 1)) },
     { it: 'no image', text: text(payload => delete payload.critical['image']) },
     { it: 'no digest', text: text(payload => (payload.critical['image'] = {})) },
     {
@@ -60,6 +66,11 @@ t.test('everything else is not a statement, though a trusted key has signed it (
       text: text(payload => (payload.critical['image'] = { 'docker-manifest-digest': 1 })),
     },
     { it: 'no identity', text: text(payload => delete payload.critical['identity']) },
+    { it: 'an identity that is a number', text: text(payload => (payload.critical['identity'] = 1)) },
+    {
+      it: 'an extra field in identity',
+      text: text(payload => (payload.critical['identity'] = { 'docker-reference': 'example.org/test', x: 1 })),
+    },
     { it: 'no reference', text: text(payload => (payload.critical['identity'] = {})) },
     {
       it: 'a reference that is a number',
@@ -69,15 +80,34 @@ t.test('everything else is not a statement, though a trusted key has signed it (
     { it: 'creator is a number', text: text(payload => (payload.optional = { creator: 1 })) },
     { it: 'timestamp is a string', text: text(payload => (payload.optional = { timestamp: 'x' })) },
     { it: 'timestamp is a fraction', text: text(payload => (payload.optional = { timestamp: 0.5 })) },
+    { it: 'optional is a number', text: text(payload => (payload.optional = 1)) },
     {
-      it: 'a repeated digest',
+      it: 'a repeated digest, the good one first',
       text: JSON.stringify(good).replace(
-        '"docker-manifest-digest":',
-        `"docker-manifest-digest":"${digest}","docker-manifest-digest":`,
+        `"docker-manifest-digest":"${digest}"`,
+        `"docker-manifest-digest":"${digest}","docker-manifest-digest":"sha256:${'cd'.repeat(32)}"`,
       ),
+    },
+    {
+      it: 'a digest in another case beside it',
+      text: text(
+        payload => (payload.critical['image'] = { 'docker-manifest-digest': digest, 'Docker-Manifest-Digest': digest }),
+      ),
+    },
+    {
+      it: 'a repeated key in optional',
+      text: JSON.stringify(good).replace('"creator"', '"creator":"x","creator"'),
     },
     { it: 'a repeated critical', text: JSON.stringify(good).replace('"optional"', `"critical":{},"optional"`) },
     { it: 'critical in another case', text: JSON.stringify(good).replace('"optional"', `"Critical":{},"optional"`) },
+    {
+      it: 'what is missing, inherited by way of __proto__',
+      text: JSON.stringify({ critical: 0, optional: null }).replace(
+        '0',
+        `{"__proto__":${JSON.stringify(good.critical)}}`,
+      ),
+    },
+    { it: 'constructor', text: JSON.stringify(good).replace('"optional"', `"constructor":{},"optional"`) },
     { it: '__proto__', text: JSON.stringify(good).replace('"optional"', `"__proto__":{},"optional"`) },
     { it: 'a byte order mark', text: `\uFEFF${JSON.stringify(good)}` },
     {
