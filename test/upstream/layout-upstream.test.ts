@@ -145,6 +145,15 @@ t.test('a layout that is not what it says is never believed', async t => {
   const directory = layout(root, [lying], [entry(manifest, '1')])
   const upstream = openLayoutUpstream(root)
   await t.rejects(upstream.manifest(app, tag('1'), signal()), { code: 'DIGEST_MISMATCH' }, 'other bytes under a digest')
+  const whole = blobOf('a payload')
+  const changed: Blob = { ...blobOf('another'), bytes: Buffer.from('changed') }
+  layout(root, [whole, changed], [entry(manifest, '1')])
+  const described = (blob: Blob, size: number) =>
+    upstream.blob(app, { ...blob, size, annotations: new Map(), untrustedArtifactType: undefined }, signal())
+  t.equal((await described(whole, whole.size))?.byteLength, whole.size)
+  await t.rejects(described(whole, whole.size - 1), { code: 'TOO_LARGE' }, 'case 53: more bytes than described')
+  await t.rejects(described(whole, whole.size + 1), { code: 'DIGEST_MISMATCH' }, 'case 53: fewer')
+  await t.rejects(described(changed, changed.size), { code: 'DIGEST_MISMATCH' }, 'case 53: others')
   const outside = join(temporaryDirectory(t), 'secret')
   writeFileSync(outside, 'secret')
   const linked = blobOf('linked')

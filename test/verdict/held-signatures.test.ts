@@ -28,7 +28,7 @@ t.test('case 212: signatures in hand are counted, and what there is no room for 
   t.same(await one.within(async () => found())('sigstore'), found(), 'L')
   t.equal(budget.held, 100)
   const beyond = await other.within(async () => found())('sigstore')
-  t.match(beyond, { signatures: [], failures: [{ place: 'memory', cause: /too many bytes/ }] }, 'L+1')
+  t.match(beyond, { signatures: { length: 0 }, failures: [{ place: 'memory', cause: /too many bytes/ }] }, 'L+1')
   other.release()
   t.equal(budget.held, 100, 'what was not held is not given back')
   one.release()
