@@ -425,7 +425,7 @@ t.test('case 58: an image that was copied to another repository with its signatu
   }
 })
 
-t.test('cases 53, 55: a broken signature beside a good one hides nothing, and counts for nothing', async t => {
+t.test('cases 34, 54, 55: a broken signature beside a good one hides nothing, and counts for nothing', async t => {
   const { registry, signer, pull } = await scene(t)
   const brokenOnes = (good: AttachedLayer): readonly { readonly it: string; readonly layer: AttachedLayer }[] => [
     { it: 'no annotation', layer: { ...good, annotations: {} } },

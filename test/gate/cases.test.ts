@@ -1,6 +1,8 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { mirroredSignature } from '../support/ecdsa.ts'
 import { answer } from '../support/faults.ts'
 import { temporaryDirectory } from '../support/gate.ts'
 import {
@@ -14,26 +16,37 @@ import {
   signatureLayer,
   sigTag,
   type AttachedLayer,
+  type Blob,
   type Signer,
 } from '../support/signer.ts'
 import { HOST, scene, signedPolicy } from './scene.ts'
 
 /** Cases of the attack list that are about the whole of a pull, by number. */
 
-t.test('cases 42 and 54: an annotation that is not the signature as cosign writes it', async t => {
+t.test('cases 41, 42 and 54: an annotation that is not the signature as cosign writes it', async t => {
   const { registry, signer, pull } = await scene(t)
   const NAME = 'dev.cosignproject.cosign/signature'
   const good = (digest: string): AttachedLayer => signatureLayer(signer, payloadOf(digest, `${HOST}/test`))
   const table: readonly { it: string; of: (text: string) => unknown; status: number }[] = [
     { it: 'as it is', of: text => text, status: 200 },
     { it: 'a newline after it, which Go passes over', of: text => `${text}\n`, status: 200 },
+    {
+      it: 'broken into lines of CR and LF, as Go',
+      of: text => `${text.slice(0, 40)}\r\n${text.slice(40)}\r\n`,
+      status: 200,
+    },
+    { it: 'with more padding', of: text => `${text}=`, status: 403 },
+    { it: 'without its last character', of: text => text.slice(0, -1), status: 403 },
+    { it: 'no base64', of: () => '&', status: 403 },
+    { it: 'a list of it', of: text => [text], status: 403 },
+    { it: 'null', of: () => null, status: 403 },
     { it: 'a space before it', of: text => ` ${text}`, status: 403 },
     { it: 'broken into lines, as Go', of: text => `${text.slice(0, 40)}\n${text.slice(40)}`, status: 200 },
     { it: 'a tab in it', of: text => `${text.slice(0, 40)}\t${text.slice(40)}`, status: 403 },
     { it: 'absent', of: () => undefined, status: 403 },
     { it: 'empty', of: () => '', status: 403 },
     { it: 'a number', of: () => 1, status: 403 },
-    { it: 'a megabyte', of: text => text.repeat(10_000), status: 403 },
+    { it: 'a megabyte', of: () => 'AAAA'.repeat(256 * 1024), status: 403 },
   ]
   for (const [index, { it, of, status }] of table.entries()) {
     const tag = String(index)
@@ -44,6 +57,73 @@ t.test('cases 42 and 54: an annotation that is not the signature as cosign write
     document.layers[0].annotations[NAME] = of(layer.annotations[NAME] ?? '')
     const manifest = blobOf(JSON.stringify(document), OCI_MANIFEST)
     registry.put('test', { manifest, blobs: made.blobs }, sigTag(image.digest))
+    t.equal((await pull(`test/manifests/${tag}`)).status, status, it)
+  }
+})
+
+t.test('case 38: an annotation by the name of __proto__ is one like any other', async t => {
+  const { registry, signer, pull } = await scene(t)
+  const image = registry.put('test', imageOf('a'), '1')
+  const layer = signatureLayer(signer, payloadOf(image.digest, `${HOST}/test`))
+  const written = JSON.stringify(layer.annotations)
+  const table: readonly { it: string; annotations: string; status: number }[] = [
+    { it: 'the signature is inherited', annotations: `{"__proto__":${written}}`, status: 403 },
+    { it: 'others beside it', annotations: written.replace('{', '{"__proto__":"x","constructor":"x",'), status: 200 },
+  ]
+  for (const { it, annotations, status } of table) {
+    const made = sigManifest([layer])
+    const text = made.manifest.bytes.toString().replace(written, annotations)
+    registry.put('test', { ...made, manifest: blobOf(text, OCI_MANIFEST) }, sigTag(image.digest))
+    t.equal((await pull('test/manifests/1')).status, status, it)
+  }
+})
+
+t.test('case 43: a verdict is not kept by the bytes of a signature', async t => {
+  const { registry, signer, pull } = await scene(t, { config: { cache: { tags: 0, refused: 30 } } })
+  const NAME = 'dev.cosignproject.cosign/signature'
+  const stated = (image: { readonly digest: string }): Buffer => payloadOf(image.digest, `${HOST}/test`)
+  const [first, second, third] = ['first', 'second', 'third'].map(tag => registry.put('test', imageOf(tag), tag))
+  if (first === undefined || second === undefined || third === undefined) throw new Error('no images')
+  const layer = signatureLayer(signer, stated(first))
+  registry.put('test', sigManifest([layer]), sigTag(first.digest))
+  t.equal((await pull('test/manifests/first')).status, 200)
+  const moved = [layer, { ...signatureLayer(signer, stated(second)), annotations: layer.annotations }]
+  registry.put('test', sigManifest(moved), sigTag(second.digest))
+  t.equal((await pull('test/manifests/second')).status, 403, 'bytes that were good for another image')
+  const ofThird = signatureLayer(signer, stated(third))
+  const mirrored = mirroredSignature(Buffer.from(ofThird.annotations[NAME] ?? '', 'base64')).toString('base64')
+  registry.put('test', sigManifest([{ ...ofThird, annotations: { [NAME]: mirrored } }]), sigTag(third.digest))
+  t.equal((await pull('test/manifests/third')).status, 200, 'n - s in the place of s is as good')
+})
+
+t.test('case 52: layers of another type are no signatures, whatever they hold', async t => {
+  const { registry, signer, pull } = await scene(t)
+  const types = ['application/vnd.oci.image.layer.v1.tar', 'application/vnd.dsse.envelope.v1+json', 'text/plain', '']
+  for (const [index, mediaType] of types.entries()) {
+    const tag = String(index)
+    const image = registry.put('test', imageOf(tag), tag)
+    const layer = signatureLayer(signer, payloadOf(image.digest, `${HOST}/test`))
+    const other = { ...layer, payload: { ...layer.payload, mediaType } }
+    registry.put('test', sigManifest([other]), sigTag(image.digest))
+    t.match(await pull(`test/manifests/${tag}`), { status: 403, message: /found none/ }, mediaType)
+    registry.put('test', sigManifest([other, layer]), sigTag(image.digest))
+    t.equal((await pull(`test/manifests/${tag}`)).status, 200, `${mediaType} beside one`)
+  }
+})
+
+t.test('case 53: a payload that is not the one its layer describes is not looked at', async t => {
+  const { registry, signer, pull } = await scene(t)
+  const table: readonly { it: string; described: (payload: Blob) => Blob; status: number }[] = [
+    { it: 'as it is described', described: payload => payload, status: 200 },
+    { it: 'another digest', described: payload => ({ ...payload, digest: blobOf('other').digest }), status: 403 },
+    { it: 'more bytes', described: payload => ({ ...payload, size: payload.size - 1 }), status: 403 },
+    { it: 'fewer bytes', described: payload => ({ ...payload, size: payload.size + 1 }), status: 403 },
+  ]
+  for (const [index, { it, described, status }] of table.entries()) {
+    const tag = String(index)
+    const image = registry.put('test', imageOf(it), tag)
+    const layer = signatureLayer(signer, payloadOf(image.digest, `${HOST}/test`))
+    registry.put('test', sigManifest([{ ...layer, payload: described(layer.payload) }]), sigTag(image.digest))
     t.equal((await pull(`test/manifests/${tag}`)).status, status, it)
   }
 })
@@ -59,12 +139,36 @@ t.test('case 57: a signature that says it is huge is not fetched', async t => {
   t.equal(registry.count(document.layers[0].digest), 0)
 })
 
-t.test('case 49: one bad key among several is a policy that cannot be used', async t => {
+t.test('cases 47 and 49: one bad key among several is a policy that cannot be used', async t => {
   const directory = temporaryDirectory(t)
-  const bad = join(directory, 'bad.pub')
-  writeFileSync(bad, '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n')
-  const policy = (keyPath: string): object => ({ default: [{ type: 'sigstoreSigned', keyPaths: [keyPath, bad] }] })
-  await t.rejects(scene(t, { policy }), /bad\.pub/)
+  const good = ecdsaSigner().publicPem
+  const weak = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ type: 'spki', format: 'pem' })
+  const base64 = (text: string): string => Buffer.from(text).toString('base64')
+  const place = (name: string, text: string): string => {
+    writeFileSync(join(directory, name), text)
+    return join(directory, name)
+  }
+  const goodPath = place('good.pub', good)
+  const keys: readonly { it: string; text: string }[] = [
+    { it: 'no key', text: '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n' },
+    { it: 'an empty file', text: '' },
+    { it: 'a weak key', text: weak },
+  ]
+  for (const { it, text } of keys) {
+    const badPath = place('bad.pub', text)
+    const signers: readonly { fields: object; is: RegExp }[] = [
+      { fields: { keyPaths: [goodPath, badPath] }, is: /bad\.pub/ },
+      { fields: { keyPaths: [badPath, goodPath] }, is: /bad\.pub/ },
+      { fields: { keyDatas: [base64(good), base64(text)] }, is: /keyDatas/ },
+      { fields: { keyDatas: [base64(text), base64(good)] }, is: /keyDatas/ },
+      { fields: { keyPath: goodPath, rekorPublicKeyPaths: [goodPath, badPath] }, is: /bad\.pub/ },
+      { fields: { keyPath: goodPath, rekorPublicKeyDatas: [base64(good), base64(text)] }, is: /rekorPublicKeyDatas/ },
+    ]
+    for (const { fields, is } of signers) {
+      const policy = (): object => ({ default: [{ type: 'sigstoreSigned', ...fields }] })
+      await t.rejects(scene(t, { policy }), is, `${it}: ${Object.keys(fields).join(', ')}`)
+    }
+  }
 })
 
 t.test('case 90: every requirement must hold, by any signature', async t => {

@@ -330,7 +330,7 @@ t.test('the document around them (cases 88, 89, 199)', async t => {
     { it: 'a relative dir', text: `{"default":${reject},"transports":{"dir":{"a/b":${reject}}}}`, ok: false },
     { it: 'an absolute dir', text: `{"default":${reject},"transports":{"dir":{"/a/b":${reject}}}}`, ok: true },
     {
-      it: 'a scope named __proto__',
+      it: 'case 38: a scope named __proto__',
       text: `{"default":${reject},"transports":{"dir":{"/__proto__":${reject}},"__proto__":{}}}`,
       ok: true,
     },
