@@ -55,7 +55,7 @@ t.test('case 68: DER that means one thing to a hurried reader and another to a c
       it: 'bytes behind what an extension holds',
       der: issue({ extensions: [extension(OIDS.basicConstraints, Buffer.concat([sequence(TRUE), sequence()]))] }).der,
     },
-    { it: 'bytes behind the certificate', der: Buffer.concat([issue({}).der, Buffer.of(0)]) },
+    { it: 'case 48: bytes behind the certificate', der: Buffer.concat([issue({}).der, Buffer.of(0)]) },
     { it: 'ten thousand sequences in each other', der: issue({ extensions: [nested(10_000)] }).der },
     {
       it: 'a thousand in an extension, which OpenSSL does not look into',
