@@ -166,6 +166,16 @@ t.test('case 44: lax encodings of a signature are none', async t => {
     t.equal(verifyWithKey(edwards, data, Buffer.alloc(length)), false, `Ed25519, ${length} bytes`)
 })
 
+t.test('cases 46, 47: an Ed25519 key of small order, to which one signature would be good for all data', async t => {
+  const point = Buffer.alloc(32)
+  point[0] = 1 // the neutral element: whatever it is multiplied by, R and S below solve the equation
+  const spki = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), point])
+  const trusted = trustedKeyOf(createPublicKey({ key: spki, format: 'der', type: 'spki' }), 'key')
+  const signature = Buffer.concat([point, Buffer.alloc(32)])
+  t.equal(verifyWithKey(trusted, data, signature), false)
+  t.equal(ed25519ph.verify(signature, data, point, { zip215: true }), true, 'a lax reader takes it')
+})
+
 t.test('kinds and strengths that are not taken are refused when the key is loaded (case 47)', async t => {
   const table = [
     { it: 'RSA 512', key: rsaOf(512) },
