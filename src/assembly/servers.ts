@@ -51,6 +51,9 @@ export function createServer({ shutdownSeconds, tls, requestMs }: ServerOptions)
       reply.raw.writeHead(answer.status, { 'content-type': 'application/json' }).end(body)
     },
   })
+  // No body is ever parsed, whatever it says it is (case 147): a manifest is read as bytes, and a blob goes on as it comes.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null))
   // Pulls under way finish within the grace; after that their sockets are cut, so that SIGTERM always ends. A connection
   // whose pull has finished is not waited for: clients keep theirs for as long as they like.
   app.addHook('preClose', async () => {

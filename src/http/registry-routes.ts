@@ -53,7 +53,13 @@ export async function registryRoutes(app: FastifyInstance, options: RegistryRout
     }
   })
 
-  app.setErrorHandler((error, request, reply) => {
+  app.setErrorHandler<Error & { readonly statusCode?: number }>((error, request, reply) => {
+    // What Fastify itself takes for no request, before any station sees it: a malformed Content-Type (case 147).
+    const { statusCode: status = 500 } = error
+    if (status >= 400 && status < 500) {
+      const message = 'the request is malformed: its Content-Type or its length'
+      return sendError(reply.header('connection', 'close'), { status, code: 'UNSUPPORTED', message })
+    }
     options.onInternalError(error, `${request.method} ${request.url.slice(0, 200)}`)
     return sendError(reply, failureAnswer(error, 'this request'))
   })
@@ -61,9 +67,6 @@ export async function registryRoutes(app: FastifyInstance, options: RegistryRout
     sendError(reply, { status: 404, code: 'UNSUPPORTED', message: 'no such route' }),
   )
 
-  // No body is ever parsed: a manifest is read as bytes, and a blob goes on as it comes.
-  app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', (_request, _payload, done) => done(null))
   app.route({
     method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
     url: '*',
