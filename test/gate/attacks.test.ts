@@ -1,7 +1,7 @@
 import { request as httpRequest } from 'node:http'
-import { connect } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
+import { raw } from '../support/raw-socket.ts'
 import {
   type AttachedLayer,
   blobOf,
@@ -16,21 +16,6 @@ import {
   sigTag,
 } from '../support/signer.ts'
 import { scene, type Scene } from './scene.ts'
-
-/** Sends bytes as they are and gives the first line of each answer. */
-async function raw(url: string, text: string): Promise<string> {
-  const { hostname, port } = new URL(url)
-  return new Promise((resolve, reject) => {
-    const socket = connect(Number(port), hostname)
-    let answer = ''
-    socket.setTimeout(3000, () => socket.destroy())
-    socket.on('data', chunk => (answer += chunk.toString('latin1')))
-    socket.on('close', () => resolve(answer))
-    socket.on('error', reject)
-    socket.write(text)
-    setTimeout(() => socket.end(), 300)
-  })
-}
 
 t.test('case 106: an upstream that answers differently the second time cannot get unverified bytes out', async t => {
   const { registry, signer, pull } = await scene(t)

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
 import { join } from 'node:path'
 import { hashSync } from 'bcryptjs'
 import t from 'tap'
 import { temporaryDirectory } from '../support/gate.ts'
 import { takePushes } from '../support/push-registry.ts'
+import { raw } from '../support/raw-socket.ts'
 import { blobOf, imageOf, OCI_MANIFEST, payloadOf, sigManifest, signatureLayer, sigTag } from '../support/signer.ts'
 import { get, HOST, scene, type Answer, type Scene } from './scene.ts'
 
@@ -247,17 +247,8 @@ t.test('an upload goes on at the registry itself and nowhere else (case 169)', a
 
 t.test('cases 137, 138: a body in any transfer encoding but chunked reaches no registry', async t => {
   const { registry, url } = await pushScene(t)
-  const { hostname, port } = new URL(url)
   const send = (headers: string, body: string): Promise<string> =>
-    new Promise(resolve => {
-      const socket = connect(Number(port), hostname)
-      let answer = ''
-      socket.on('data', chunk => (answer += chunk.toString('latin1')))
-      socket.on('error', () => undefined)
-      socket.on('close', () => resolve(answer))
-      socket.setTimeout(700, () => socket.destroy())
-      socket.write(`POST /v2/a/blobs/uploads/ HTTP/1.1\r\nhost: gate\r\n${headers}\r\n\r\n${body}`)
-    })
+    raw(url, `POST /v2/a/blobs/uploads/ HTTP/1.1\r\nhost: gate\r\n${headers}\r\n\r\n${body}`)
   const chunk = '1\r\nx\r\n0\r\n\r\n'
   for (const encoding of [
     'gzip, chunked',
