@@ -64,7 +64,7 @@ function isGood(version: string, lines: Readonly<Record<number, string>>): boole
   return floor === undefined ? major > Math.max(...Object.keys(lines).map(Number)) : isAtLeast(version, floor)
 }
 
-t.test('what the gate runs on is at or above its floor, everywhere in the tree', async t => {
+t.test('cases 141, 149, 160, 163: what the gate runs on is at or above its floor, everywhere in the tree', async t => {
   for (const [name, lines] of Object.entries(FLOORS)) {
     const found = installed(name)
     t.ok(found.length > 0, `${name} is locked`)
@@ -80,7 +80,7 @@ t.test('an exception is there, and needed', async t => {
   }
 })
 
-t.test('what is better not used is not there', async t => {
+t.test('cases 134, 147, 164: what is better not used is not there', async t => {
   for (const name of AVOIDED) t.same(installed(name), [], name)
 })
 

@@ -28,6 +28,10 @@ t.test('each problem names its setting', async t => {
     },
     { change: { registries: { a: { layout: 'x', url: 'http://x' } } }, says: /^registries\.a: .*url/ },
     { change: { registries: { a: { url: 'ftp://x' } } }, says: /^registries\.a: url: expected an http/ },
+    // Case 166: plain HTTP is never guessed, nor tried: it stands in the configuration.
+    { change: { registries: { a: { url: 'registry.example' } } }, says: /^registries\.a: url: expected an http/ },
+    { change: { registries: { a: { url: 'registry.example:5000' } } }, says: /^registries\.a: url: expected an http/ },
+    { change: { registries: { a: { url: '//registry.example' } } }, says: /^registries\.a: url: expected an http/ },
     {
       change: { registries: { a: { url: 'https://user:secret@x' } } },
       says: /^registries\.a: url: expected scheme, host and port only/,

@@ -3,7 +3,7 @@ import { copyFileSync, writeFileSync } from 'node:fs'
 import { Agent, request, type RequestOptions } from 'node:https'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { TLSSocket } from 'node:tls'
+import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import { hashSync } from 'bcryptjs'
 import t from 'tap'
 import { createLogger } from '../../src/observe/logger.ts'
@@ -179,6 +179,30 @@ t.test('TLS: a new certificate is used for the next handshake, and open connecti
   const kept = await getTls(`${url}/v2/`, { agent })
   t.same([kept.status, kept.reused, kept.serial], [200, true, before.serial], 'the old connection is still there')
   await t.rejects(getTls(`${url}/v2/`, { agent: false }), /self-signed|unable to/, 'by an authority of the test’s own')
+})
+
+/** Of one handshake: the protocol that was agreed on, and the certificate. */
+async function handshake(url: string, options: ConnectionOptions): Promise<readonly [string | false | null, string]> {
+  const { hostname, port } = new URL(url)
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: hostname, port: Number(port), ...options }, () => {
+      resolve([socket.alpnProtocol, socket.getPeerCertificate().serialNumber])
+      socket.destroy()
+    })
+    socket.once('error', reject)
+  })
+}
+
+t.test('cases 148, 149: over TLS HTTP/1.1 alone is spoken, by whatever name the gate is called', async t => {
+  const authority = createAuthority(temporaryDirectory(t), 'ca')
+  const { certFile: cert, keyFile: key } = authority.issue('gate')
+  const { url } = await scene(t, { config: { tls: { cert, key } } })
+  const { serial } = await getTls(`${url}/v2/`, { ca: authority.pem, agent: false })
+  const any = { ca: authority.pem, checkServerIdentity: () => undefined }
+  for (const servername of ['localhost', 'LOCALHOST', 'LocalHost', 'other.example', `${'a'.repeat(63)}.example`, '_'])
+    t.same(await handshake(url, { ...any, servername, ALPNProtocols: ['h2', 'http/1.1'] }), ['http/1.1', serial])
+  await t.rejects(handshake(url, { ...any, ALPNProtocols: ['h2'] }), 'HTTP/2 alone is not agreed to')
+  t.equal((await getTls(`${url}/v2/`, { ca: authority.pem, agent: false })).status, 200, 'and the gate goes on')
 })
 
 t.test('mutual TLS: without a certificate of the right authority there is no handshake', async t => {

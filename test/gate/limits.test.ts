@@ -40,7 +40,7 @@ t.test('cases 145, 220: a manifest of 4 MiB is served and one byte more is not, 
   }
 })
 
-t.test('case 221: a token of 1 MiB is read and one byte more is not', async t => {
+t.test('cases 168, 221: a token of 1 MiB is read and one byte more is not', async t => {
   const registry = await startEvilRegistry(t)
   registry.put('team/app', imageOf('x'), '1')
   const token = JSON.stringify({ token: 'good' })

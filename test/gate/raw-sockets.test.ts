@@ -227,7 +227,7 @@ t.test('spaces beside the target are not part of it: RFC 9112 section 3 lets a s
   )
 })
 
-t.test('case 143: no socket becomes anything but HTTP/1.1', async t => {
+t.test('cases 143, 148: no socket becomes anything but HTTP/1.1', async t => {
   const { registry, signer, url } = await scene(t)
   registry.putSigned('test', '1', signer, 'example.org')
   for (const protocol of ['websocket', 'h2c', 'TLS/1.2']) {

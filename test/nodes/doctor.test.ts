@@ -110,7 +110,7 @@ const table = [
   },
 ] as const
 
-t.test('each trap is found, with its file and line', async t => {
+t.test('case 151: each trap is found, with its file and line', async t => {
   for (const row of table) {
     const files = [{ path: row.path, text: row.text }]
     const findings = checkNode(files, expected)

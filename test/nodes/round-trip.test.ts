@@ -10,7 +10,7 @@ const GATES = [
   { host: 'gate.example:8443', tls: true, caPath: '/etc/ssl/gate.pem' },
 ]
 
-t.test('what client-config writes, doctor finds closed, or closed by egress only', async t => {
+t.test('case 151: what client-config writes, doctor finds closed, or closed by egress only', async t => {
   for (const client of CLIENTS) {
     for (const clientVersion of VERSIONS) {
       for (const gate of GATES) {

@@ -52,6 +52,17 @@ t.test('cases 175, 176, 182: no two keys share their bytes or their name', async
   )
 })
 
+t.test('case 176: no separator could take the place of the lengths', async t => {
+  const key = (client: string): SharedKey => ({ kind: 'tag', snapshotId: 's', repository, digest, client })
+  for (const separator of ['', ':', ' ', '/', ',', '\n', '\0', '\u00ff']) {
+    // Joined by it, both tuples are `1 a MIDDLE b MIDDLE c`.
+    const middle = ['', 'tag', 's', 'example.org/test', digest, ''].join(separator)
+    const one = keyBytes(key(`b${middle}c`), ['a'])
+    const other = keyBytes(key('c'), [`a${middle}b`])
+    t.notOk(one.equals(other), JSON.stringify(separator))
+  }
+})
+
 t.test('clients and settings of any text do not run into each other', async () => {
   const text = string({ maxLength: 20 })
   const key = (client: string): SharedKey => ({ kind: 'tag', snapshotId: 's', repository, digest, client })

@@ -7,7 +7,7 @@ const hosts = (upstream: string, listed: readonly string[] = []) => ({
   redirectHosts: listed,
 })
 
-t.test('cases 154, 155: which realm may be asked for a token', async t => {
+t.test('cases 154, 155, 166: which realm may be asked for a token', async t => {
   const table: readonly { it: string; at: string; realm: string; listed?: string[]; may: boolean }[] = [
     { it: 'the registry itself', at: 'https://r.example', realm: 'https://r.example/token', may: true },
     { it: 'with its port', at: 'https://r.example:5000', realm: 'https://r.example:5000/token', may: true },
@@ -47,7 +47,7 @@ t.test('cases 154, 155: which realm may be asked for a token', async t => {
     t.equal(mayAskForTokens(new URL(realm), hosts(at, listed)), may, it)
 })
 
-t.test('case 157: where a blob may be fetched from', async t => {
+t.test('cases 157, 166: where a blob may be fetched from', async t => {
   const table: readonly { it: string; at: string; to: string; listed?: string[]; may: boolean }[] = [
     { it: 'the registry itself', at: 'https://r.example', to: 'https://r.example/x', may: true },
     { it: 'another host', at: 'https://r.example', to: 'https://s3.example/x', may: false },

@@ -47,6 +47,16 @@ t.test('case 159: five redirects are followed, six are not', async t => {
   }
 })
 
+t.test('case 159: a redirect that leads nowhere is not followed', async t => {
+  for (const location of [undefined, '', 'http://[', 'http://a b/', 'https://:443/', 'http://\u00e9.example:99999/']) {
+    const registry = await startEvilRegistry(t)
+    registry.script = answer(307, location === undefined ? {} : { location: encodeURI(location) })
+    const says = location === '' ? /redirects without end/ : /redirects to nowhere/
+    await t.rejects(openIt(upstreamOf(t, registry)), { name: 'UpstreamError', code: 'BAD_ANSWER', message: says })
+    t.equal(registry.requests.length, location === '' ? 6 : 1, String(location))
+  }
+})
+
 t.test('cases 131, 203, 207: what is no blob', async t => {
   const table = [
     { it: '404', script: answer(404), gives: undefined },

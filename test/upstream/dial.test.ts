@@ -1,4 +1,7 @@
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import t from 'tap'
+import { openDial } from '../../src/upstream/dial.ts'
 import { createAuthority } from '../support/certificates.ts'
 import { startEvilRegistry } from '../support/evil-registry.ts'
 import { answer, redirect } from '../support/faults.ts'
@@ -69,4 +72,78 @@ t.test('case 160: an answer that nobody asked for is not taken for the next one'
   await new Promise(resolve => setTimeout(resolve, 100))
   const answered = await upstream.manifest(repositoryAt('team/app'), tagOf('1'), within())
   t.ok(answered && honest.bytes.equals(answered.bytes))
+})
+
+t.test('case 161: whatever a registry says of caching, each request reaches it', async t => {
+  const registry = await startEvilRegistry(t)
+  const headers = {
+    'cache-control': 'public, max-age=3600, immutable',
+    etag: '"x"',
+    'last-modified': 'Thu, 01 Jan 2026',
+  }
+  registry.script = (request, response) =>
+    answer(200, headers, `${registry.requests.length} ${request.headers.authorization}`)(request, response)
+  const upstream = upstreamOf(t, registry)
+  const ask = async (): Promise<string> => {
+    const found = await upstream.manifest(repositoryAt(), tagOf('1'), within())
+    return Buffer.from(found?.bytes ?? []).toString()
+  }
+  const answered = [await ask(), await ask(), ...(await Promise.all([ask(), ask(), ask()]))]
+  t.equal(new Set(answered).size, 5, answered.join(', '))
+  t.ok(
+    registry.headers.every(sent => sent['if-none-match'] === undefined && sent['if-modified-since'] === undefined),
+    'and is a request for all of it',
+  )
+})
+
+t.test('case 163: a TLS session that one name began is no way in for another', async t => {
+  const authority = createAuthority(temporaryDirectory(t), 'authority')
+  const { cert, key } = authority.issue('server')
+  let answered = 0
+  const server = createServer({ cert, key, keepAliveTimeout: 1 }, (_request, response) => {
+    answered += 1
+    response.writeHead(200, { connection: 'close' }).end()
+  })
+  await new Promise<void>(resolve => server.listen(0, resolve))
+  t.teardown(() => (server.closeAllConnections(), server.close()))
+  const { port } = server.address() as AddressInfo
+  const dial = openDial({
+    origin: new URL('https://registry.example.org'),
+    trust: { kind: 'also', ca: [authority.pem] },
+    clientCertificate: undefined,
+    timeouts: { connectMs: 5000, headersMs: 5000, bodyMs: 5000 },
+    maxConnections: 8,
+  })
+  t.teardown(() => dial.close())
+  const ask = async (host: string): Promise<number> => {
+    const url = new URL(`https://${host}:${port}/`)
+    const { status, body } = await dial.send({ method: 'GET', url, headers: {}, signal: within() })
+    await body.resume().toArray()
+    return status
+  }
+  for (let round = 0; round < 3; round += 1) {
+    t.equal(await ask('localhost'), 200)
+    await t.rejects(ask('127.0.0.2'), { code: 'UNREACHABLE' }, 'its certificate is of other names')
+  }
+  t.equal(answered, 3, 'nothing was asked of the server by the other name')
+})
+
+t.test('case 166: an https registry is never spoken to in the clear', async t => {
+  const registry = await startEvilRegistry(t)
+  registry.put('team/app', imageOf('x'), '1')
+  registry.blobs.set(`team/app ${blob.digest}`, blob)
+  const url = new URL(registry.url.replace('http:', 'https:'))
+  const credentials = { kind: 'password', username: 'reader', password: 's3cret' } as const
+  const upstream = upstreamOf(t, registry, { url, credentials: async () => credentials, push: 'passthrough' })
+  const options = { method: 'GET', range: undefined, signal: within() } as const
+  const requests: readonly (() => Promise<unknown> | undefined)[] = [
+    () => upstream.manifest(repositoryAt(), tagOf('1'), within()),
+    () => upstream.openBlob(repositoryAt(), blob.digest, options),
+    () => upstream.referrers(repositoryAt(), blob.digest, within()),
+    () => upstream.tags(repositoryAt(), { n: 1, last: undefined }, within()),
+    () => upstream.login?.(within()),
+    () => upstream.push?.({ step: 'delete-blob', repository: repositoryAt(), digest: blob.digest, signal: within() }),
+  ]
+  for (const request of requests) await t.rejects(async () => void (await request()), { code: 'UNREACHABLE' })
+  t.same(registry.requests, [], 'though there is somebody who would answer')
 })

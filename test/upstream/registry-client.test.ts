@@ -45,6 +45,22 @@ t.test('case 167: a token is for pulling one repository, and is not used for ano
   )
 })
 
+t.test('case 167: a scope in the realm itself is the challenger’s wish, and is not asked for', async t => {
+  const registry = await registryWith(t, 'team/app')
+  const tokens = tokenGuard({ url: registry.url })
+  const wishes = 'scope=repository:*:*&scope=registry:catalog:*&service=other'
+  registry.guard = (request, response) => {
+    const isKnown = request.headers.authorization !== undefined || request.url?.startsWith('/token') === true
+    const challenge = `Bearer realm="${registry.url}/token?${wishes}",service="registry",scope="repository:*:push"`
+    return isKnown ? tokens.guard(request, response) : answer(401, { 'www-authenticate': challenge })(request, response)
+  }
+  t.ok(await upstreamOf(t, registry).manifest(repositoryAt(), tagOf('1'), within()))
+  const [asked = ''] = registry.requests.filter(request => request.startsWith('GET /token'))
+  const { searchParams } = new URL(asked.slice('GET '.length), registry.url)
+  t.same(searchParams.getAll('scope'), ['repository:team/app:pull'])
+  t.same(searchParams.getAll('service'), ['registry'])
+})
+
 t.test('case 167: no loops', async t => {
   const registry = await registryWith(t, 'team/app')
   const tokens = tokenGuard({ url: registry.url })
@@ -102,6 +118,33 @@ t.test('a token host that is out of order says nothing about the credentials', a
     registry.on(/ \/token/, script)
     const upstream = upstreamOf(t, registry, { credentials: async () => user })
     await t.rejects(upstream.manifest(repositoryAt(), tagOf('1'), within()), { name: 'UpstreamError', code }, it)
+  }
+})
+
+t.test('case 168: a token by either of its names, and by one of them if there are both', async t => {
+  const table = [
+    { body: { token: 'a' }, used: 'a' },
+    { body: { access_token: 'b' }, used: 'b' },
+    { body: { token: 'a', access_token: 'b' }, used: 'a' },
+    { body: { token: '', access_token: 'b' }, used: 'b' },
+    { body: { token: 1, access_token: 'b' }, used: 'b' },
+    { body: { token: null, access_token: 'b' }, used: 'b' },
+    { body: { token: '', access_token: '' }, used: undefined },
+    { body: { access_token: ['b'] }, used: undefined },
+    { body: { TOKEN: 'a' }, used: undefined },
+    { body: [{ token: 'a' }], used: undefined },
+  ]
+  for (const { body, used } of table) {
+    const it = JSON.stringify(body)
+    const registry = await registryWith(t, 'team/app')
+    registry.guard = (request, response) =>
+      request.headers.authorization === `Bearer ${used}`
+        ? false
+        : answer(401, { 'www-authenticate': `Bearer realm="${registry.url}/token"` })(request, response)
+    registry.on(/ \/token/, answer(200, {}, it))
+    const asked = upstreamOf(t, registry).manifest(repositoryAt(), tagOf('1'), within())
+    if (used === undefined) await t.rejects(asked, { code: 'BAD_ANSWER', message: /no usable token/ }, it)
+    else t.ok(await asked, it)
   }
 })
 
