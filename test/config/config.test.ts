@@ -71,6 +71,7 @@ t.test('each problem names its setting', async t => {
       says: /^exceptions\[0\]\.by: /,
     },
     { change: { limits: { pulls: 0 } }, says: /^limits\.pulls: / },
+    // Case 173: without a key to authenticate them, entries are not taken from anybody.
     { change: { shared: { url: 'redis://h' } }, says: /^shared\.hmacKeyFile: / },
     { change: { shared: { url: 'http://h', hmacKeyFile: 'k' } }, says: /^shared\.url: expected redis:/ },
     { change: { shared: { url: 'redis', hmacKeyFile: 'k' } }, says: /^shared\.url: expected redis:/ },

@@ -82,7 +82,7 @@ t.test('with the file the file wins, and its going brings the broker back', asyn
   t.same([(await gate.pull('disk/manifests/1')).status, (await gate.pull('broker/manifests/1')).status], [403, 200])
 })
 
-t.test('case 200: a policy and a key that exist only at the broker, refreshed while pulls go on', async t => {
+t.test('cases 172, 200: a policy and a key that exist only at the broker, refreshed while pulls go on', async t => {
   const [oldSigner, newSigner] = [ecdsaSigner(), ecdsaSigner()]
   const policy = JSON.stringify(signedPolicy('kbs:///default/cosign-public-key/test'))
   const resources = (publicPem: string): Readonly<Record<string, string>> => ({

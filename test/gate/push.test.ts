@@ -159,6 +159,18 @@ t.test('a new push of a tag counts at once, however long tags are believed', asy
   t.equal((await pull('test/manifests/1')).status, 404, 'so does a deletion')
 })
 
+t.test('case 178: what is deleted from one repository is gone there, though another has it still', async t => {
+  const { signer, registry, url, pull } = await pushScene(t, { cache: { tags: 60, refused: 0 } })
+  const { digest } = registry.putSigned('a', '1', signer, HOST)
+  registry.sign('b', registry.put('b', imageOf('a:1'), '1'), signer, `${HOST}/b`)
+  for (const name of ['a', 'b']) t.equal((await pull(`${name}/manifests/${digest}`)).status, 200, name)
+  t.equal((await get(`${url}/v2/a/manifests/${digest}`, { method: 'DELETE' })).status, 202)
+  for (let round = 0; round < 2; round += 1) {
+    t.equal((await pull(`b/manifests/${digest}`)).status, 200)
+    t.equal((await pull(`a/manifests/${digest}`)).status, 404)
+  }
+})
+
 t.test('every step of an upload', async t => {
   const { registry, url } = await pushScene(t)
   const bytes = Buffer.alloc(300_000, 5)

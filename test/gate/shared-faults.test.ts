@@ -1,16 +1,18 @@
 import type { Socket } from 'node:net'
 import t from 'tap'
-import type { RedisScript } from '../support/fake-redis.ts'
+import { createAuthority } from '../support/certificates.ts'
+import { startFakeRedis, type RedisScript } from '../support/fake-redis.ts'
+import { temporaryDirectory } from '../support/gate.ts'
 import { child, CHILD, replicas, UNSIGNED } from './shared-scene.ts'
 
 const TIMEOUT_MS = 50
 /** What a busy machine may add to a time-out; the point is that nothing waits for seconds. */
-const SLACK_MS = 700
+const SLACK_MS = 2500
 
 /** What the server does with every command from now on. */
 const table: readonly { readonly name: string; readonly script: RedisScript }[] = [
   { name: 'silence', script: () => true },
-  { name: 'an answer a second late', script: (_command, socket) => later(socket, '$0\r\n\r\n') },
+  { name: 'an answer ten seconds late', script: (_command, socket) => later(socket, '$0\r\n\r\n') },
   { name: 'one byte at a time, for ever', script: (_command, socket) => drip(socket) },
   { name: 'the connection cut', script: (_command, socket) => cut(socket) },
   { name: 'the connection cut in the middle of an answer', script: (_command, socket) => cut(socket, '$100\r\nabc') },
@@ -83,6 +85,23 @@ t.test('a plain server where TLS is configured is not used', async t => {
   await gate.shared('down')
 })
 
+t.test('case 180: a server whose certificate is not of the CA that is configured is told nothing', async t => {
+  const directory = temporaryDirectory(t)
+  const [ours, theirs] = [createAuthority(directory, 'ours'), createAuthority(directory, 'theirs')]
+  const { replica, sharedConfig } = await replicas(t)
+  for (const [it, authority, status] of [
+    ['ours', ours, 'up'],
+    ['another’s', theirs, 'down'],
+  ] as const) {
+    const redis = await startFakeRedis(t, authority.issue('redis'))
+    const gate = await replica({ shared: { ...sharedConfig, url: redis.url, ca: ours.file } })
+    t.equal((await gate.pull('multi/manifests/latest')).status, 200, it)
+    await gate.shared(status)
+    t.equal((await gate.admin('readyz')).status, 200)
+    t.equal(redis.commands.length > 0, status === 'up', `${it}: ${redis.commands.join(' ')}`)
+  }
+})
+
 t.test('pulls that come while the server hangs wait once, together, and nothing piles up', async t => {
   const { redis, registry, signer, replica, sharedConfig } = await replicas(t)
   const gate = await replica({ shared: { ...sharedConfig, timeoutMs: TIMEOUT_MS } })
@@ -120,7 +139,7 @@ function say(text: string, to?: string): RedisScript {
 }
 
 function later(socket: Socket, text: string): true {
-  setTimeout(() => socket.write(text), 1000).unref()
+  setTimeout(() => socket.write(text), 10_000).unref()
   return true
 }
 

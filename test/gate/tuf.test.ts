@@ -81,7 +81,7 @@ async function eventually(
   t.fail(it)
 }
 
-t.test('a trusted root by TUF: taken in when it is new, kept when the mirror is bad, and said', async t => {
+t.test('case 172: a trusted root by TUF: taken in when it is new, kept when the mirror is bad, and said', async t => {
   const gate = await scene(t, repository(1, good))
   t.equal(await gate.pull(), 200)
   t.notOk('stale' in (await gate.ready()))

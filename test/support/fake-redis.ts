@@ -1,4 +1,6 @@
 import { createServer, type Socket } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
+import type { Issued } from './certificates.ts'
 
 type Teardown = { readonly teardown: (handler: () => unknown) => void }
 
@@ -15,12 +17,12 @@ export type FakeRedis = {
   readonly close: () => Promise<void>
 }
 
-/** A Redis of a few commands over a raw socket, that can be made to answer anything at all, or nothing. */
-export async function startFakeRedis(t: Teardown): Promise<FakeRedis> {
+/** A Redis of a few commands over a raw socket, or TLS, that can be made to answer anything at all, or nothing. */
+export async function startFakeRedis(t: Teardown, tls?: Pick<Issued, 'cert' | 'key'>): Promise<FakeRedis> {
   const entries = new Map<string, Buffer>()
   const commands: string[] = []
   const sockets = new Set<Socket>()
-  const server = createServer(socket => {
+  const serve = (socket: Socket): void => {
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
     socket.on('error', () => socket.destroy())
@@ -35,7 +37,8 @@ export async function startFakeRedis(t: Teardown): Promise<FakeRedis> {
         if (fake.script?.(parsed.command, socket) !== true) socket.write(answer(parsed.command, entries))
       }
     })
-  })
+  }
+  const server = tls === undefined ? createServer(serve) : createTlsServer(tls, serve)
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('no port')
@@ -45,7 +48,7 @@ export async function startFakeRedis(t: Teardown): Promise<FakeRedis> {
   }
   t.teardown(close)
   const fake: FakeRedis = {
-    url: `redis://127.0.0.1:${address.port}`,
+    url: `${tls === undefined ? 'redis' : 'rediss'}://127.0.0.1:${address.port}`,
     entries,
     commands,
     script: undefined,
