@@ -106,7 +106,7 @@ async function pushScene(t: Test): Promise<Awaited<ReturnType<typeof scene>>> {
   return made
 }
 
-t.test('case 140: of what is pushed, the body and what it is are passed on', async t => {
+t.test('cases 140, 162: of what is pushed, the body and what it is are passed on', async t => {
   const { registry, url } = await pushScene(t)
   const { bytes } = imageOf('pushed').manifest
   const headers = { ...FROM_A_CLIENT, 'content-type': OCI_MANIFEST, 'content-encoding': 'identity' }

@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { mock } from 'node:test'
 import t from 'tap'
 import { temporaryDirectory } from '../support/gate.ts'
 import { blobOf, imageOf, indexOf } from '../support/signer.ts'
@@ -80,6 +81,23 @@ t.test('an exception lets through what its tag leads to, until its date', async 
   const [, id] = /id="([0-9a-f]+)"/.exec(headers.get('x-sealgate-verdict') ?? '') ?? []
   const explained = await (await fetch(`${adminUrl}/explain/${id}`)).json()
   t.match(explained, { verdict: 'excepted', exception: { reason: 'old', by: 'alice' } })
+})
+
+t.test('case 171: what follows a remembered verdict is asked at each pull', async t => {
+  const until = '2999-01-01'
+  const { registry, pull } = await scene(t, {
+    config: {
+      cache: { tags: 60, refused: 30 },
+      exceptions: [{ scope: 'example.org/old', until, reason: 'old', by: 'alice' }],
+    },
+  })
+  registry.put('old', imageOf('old'), '1')
+  t.equal((await pull('old/manifests/1')).status, 200)
+  const asked = registry.requests.length
+  mock.timers.enable({ apis: ['Date'], now: new Date(until) })
+  t.teardown(() => mock.timers.reset())
+  t.equal((await pull('old/manifests/1')).status, 403, 'the exception is over')
+  t.equal(registry.requests.length, asked, 'though the verdict is the one from before')
 })
 
 t.test('the audit log has each decision with what was found; one that cannot be written stops nobody', async t => {

@@ -74,6 +74,23 @@ t.test('case 160: an answer that nobody asked for is not taken for the next one'
   t.ok(answered && honest.bytes.equals(answered.bytes))
 })
 
+t.test('case 160: upstreams at one address, with other credentials, share no socket', async t => {
+  const registry = await startEvilRegistry(t)
+  const names = ['ann', 'bob', 'nobody']
+  registry.put('team/app', imageOf('x'), ...names)
+  const askedOver = new Map<object, Set<string>>()
+  registry.on(/ /, request => {
+    askedOver.set(request.socket, (askedOver.get(request.socket) ?? new Set()).add(request.url ?? ''))
+    return false
+  })
+  const upstreams = names.map(name => ({ name, upstream: upstreamOf(t, registry) }))
+  for (let round = 0; round < 3; round += 1) {
+    for (const { name, upstream } of upstreams) await upstream.manifest(repositoryAt(), tagOf(name), within())
+  }
+  for (const asked of askedOver.values()) t.equal(asked.size, 1, [...asked].join(', '))
+  t.ok(askedOver.size >= names.length)
+})
+
 t.test('case 161: whatever a registry says of caching, each request reaches it', async t => {
   const registry = await startEvilRegistry(t)
   const headers = {
