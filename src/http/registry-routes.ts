@@ -86,6 +86,8 @@ export async function registryRoutes(app: FastifyInstance, options: RegistryRout
         ? reply.header('content-type', 'application/json').send('{}')
         : sendError(reply, refusal)
     }
+    // distribution-spec, "Registry Proxying": whose repository `?ns=` was taken to mean (case 153).
+    if (parsed.target.ns !== undefined) reply.header('oci-namespace', parsed.target.ns)
     const found = gateFor(parsed.target, request, common, viewers)
     if (!found.ok) return sendError(reply, found.answer)
     const { gate } = found

@@ -96,6 +96,39 @@ t.test('case 140: no header of a client’s reaches a registry, nor keeps one of
   }
 })
 
+t.test('case 153: an answer says which registry ?ns= was taken to mean', async t => {
+  const { registry, signer, url } = await scene(t)
+  registry.hasReferrersApi = true
+  const { digest } = registry.putSigned('test', '1', signer, HOST)
+  registry.put('test', imageOf('unsigned'), 'unsigned')
+  const blob = [...registry.blobs.keys()][0]?.split(' ')[1] ?? ''
+  const table: readonly { readonly name: string; readonly status: number; readonly method?: string }[] = [
+    { name: 'manifests/1', status: 200 },
+    { name: 'manifests/1', status: 200, method: 'HEAD' },
+    { name: `manifests/${digest}`, status: 200 },
+    { name: 'manifests/unsigned', status: 403 },
+    { name: 'manifests/none', status: 404 },
+    { name: `blobs/${blob}`, status: 200 },
+    { name: 'tags/list', status: 200 },
+    { name: `referrers/${digest}`, status: 200 },
+  ]
+  for (const { name, status, method } of table) {
+    for (const [query, said] of [
+      [`?ns=${HOST}`, HOST],
+      ['?ns=Example.ORG', 'Example.ORG'],
+      ['', undefined],
+    ] as const) {
+      const answered = await ask(`${url}/v2/test/${name}${query}`, {}, method)
+      t.same([answered.status, answered.headers['oci-namespace']], [status, said], `${name}${query}`)
+    }
+  }
+  for (const ns of ['evil.example', 'example.org%0d%0aX-Evil:1', 'example.org&ns=evil.example']) {
+    const { status, headers } = await ask(`${url}/v2/test/manifests/1?ns=${ns}`, {})
+    t.ok(status === 400 || status === 403, ns)
+    t.equal(headers['oci-namespace'], undefined, 'and nothing where it means none')
+  }
+})
+
 async function pushScene(t: Test): Promise<Awaited<ReturnType<typeof scene>>> {
   const made = await scene(t, {
     config: upstream => ({ registries: { [HOST]: { url: upstream, push: 'passthrough', ...READER } } }),

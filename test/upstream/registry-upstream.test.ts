@@ -72,7 +72,7 @@ t.test('answers that are not what the protocol says', async t => {
   const image = imageOf('x').manifest
   const table: readonly { it: string; script: EvilRegistry['script']; code: string }[] = [
     {
-      it: 'case 220: a byte more than allowed, without a length',
+      it: 'cases 145, 220: a byte more than allowed, without a length',
       script: (_, response) => (response.writeHead(200), response.write(Buffer.alloc(4097)), response.end(), true),
       code: 'TOO_LARGE',
     },
