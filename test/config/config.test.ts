@@ -55,7 +55,8 @@ t.test('each problem names its setting', async t => {
       change: { tuf: { mirror: 'https://m.example/?a', root: 'root.json', cache: 'tuf' } },
       says: /^tuf\.mirror: expected an http/,
     },
-    { change: { cache: { refused: 3600 } }, says: /^cache\.refused: / },
+    // Case 177: a refusal is believed for seconds.
+    { change: { cache: { refused: 31 } }, says: /^cache\.refused: / },
     { change: { auth: { kind: 'htpasswd' } }, says: /^auth\.file: / },
     { change: { auth: { kind: 'none', file: 'x' } }, says: /^auth: .*file/ },
     { change: { tls: { cert: 'tls.crt' } }, says: /^tls\.key: / },

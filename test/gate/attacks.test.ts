@@ -356,7 +356,7 @@ t.test('case 141: a header named __proto__ does no harm', async t => {
   t.match(await raw(url, 'GET /v2/test/manifests/1 HTTP/1.1\r\nHost: a\r\n__proto__: x\r\n\r\n'), /^HTTP\/1\.1 200 /)
 })
 
-t.test('cases 61, 203 and 217: a look-up that fails is never "no signature"', async t => {
+t.test('cases 61, 177, 203 and 217: a look-up that fails is never "no signature"', async t => {
   const { registry, pull } = await scene(t)
   registry.put('test', imageOf('unsigned'), '1')
   for (const status of [429, 500, 503, 401, 403]) {
