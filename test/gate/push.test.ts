@@ -236,6 +236,7 @@ t.test('an upload goes on at the registry itself and nowhere else (case 169)', a
     { location: 'http://169.254.169.254/latest', status: 502 },
     { location: '//evil.example/x', status: 502 },
     { location: 'http://user:password@127.0.0.1/x', status: 502 },
+    { location: registry.url.replace('//', '//user:password@'), status: 502 },
     { location: 'http://[', status: 502 },
   ]
   for (const { location, status } of table) {
