@@ -158,8 +158,30 @@ t.test('without a default registry a name must say its host', async t => {
   t.equal(show(parseRegistryRequest('/v2/quay.io/a/manifests/1', undefined, strict)), 'manifest quay.io/a 1')
 })
 
-t.test('a message never repeats what a terminal would obey', async t => {
-  const request = parseRegistryRequest('/v2/a\u001b[2Jb/manifests/x', undefined, names)
-  t.equal(request.kind, 'problem')
-  if (request.kind === 'problem') t.match(request.problem.message, /^[\x20-\x7e…]*$/)
+t.test('case 150: a message never repeats what a terminal would obey, nor much of anything', async t => {
+  for (const text of [
+    '\u001b[2J',
+    '\u009b2J',
+    '\u007f',
+    '\u0085',
+    '\u202e',
+    '\u2028',
+    '\u00e9',
+    '"',
+    'x'.repeat(1000),
+  ]) {
+    for (const target of [
+      `/v2/a${text}b/manifests/x`,
+      `/v2/a/manifests/${text}`,
+      `/v2/a/blobs/${text}`,
+      `/v2/a/manifests/1?ns=${text}`,
+      `/v2/a/tags/list?n=${text}`,
+      `/v2/a/tags/list?last=-${text}`,
+      `/v2/evil.example${text}/a/manifests/x`,
+    ]) {
+      const request = parseRegistryRequest(target, undefined, names)
+      t.equal(request.kind, 'problem', encodeURI(target.slice(0, 60)))
+      if (request.kind === 'problem') t.match(request.problem.message, /^[\x20-\x7e…]{1,250}$/)
+    }
+  }
 })
