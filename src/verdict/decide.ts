@@ -9,6 +9,7 @@ import { rejected, type SignatureCheck, type UntrustedSignature } from '../signa
 import type { TrustMaterial } from '../signatures/trust-material.ts'
 import { verifySignature } from '../signatures/verify-signature.ts'
 import type { Snapshot } from '../trust/snapshot.ts'
+import { clockProblem } from './clock.ts'
 import {
   UndecidedError,
   type Decision,
@@ -42,7 +43,8 @@ export type FindSignatures = (kind: SignatureKind) => Promise<FoundSignatures>
  * Decides on one image: every requirement of the most specific scope must hold, and for each that asks for a signature
  * one good signature is enough. containers-policy.json(5).
  *
- * @throws UndecidedError if a look-up failed and nothing that was found settles the matter
+ * @throws UndecidedError if a look-up failed and nothing that was found settles the matter, or if it takes a clock and this
+ * machine's is wrong
  */
 export async function decide(input: DecideInput): Promise<Decision> {
   const { reference, manifest, snapshot } = input
@@ -94,6 +96,8 @@ async function evaluate(requirement: Requirement, input: DecideInput): Promise<E
       if (trust === undefined) throw new Error(`no trust material for a requirement of ${input.snapshot.id}`)
       if (trust.by === 'unbuilt')
         return plain(words, 'unmet', `falls under ${trust.what}, which this version cannot verify`)
+      const untimely = clockProblem(trust, input.now)
+      if (untimely !== undefined) return plain(words, 'open', untimely)
       const found = await input.find(requirement.type === 'signedBy' ? 'simple-signing' : 'sigstore')
       const results = await input.verifying(() =>
         Promise.all(
@@ -174,7 +178,7 @@ function summaryOf(signatures: readonly SignatureResult[]): string {
   return `found ${signatures.length}, none counts: ${reasons.join('; ')}`
 }
 
-function plain(requirement: string, outcome: 'met' | 'unmet', reason: string): Evaluated {
+function plain(requirement: string, outcome: RequirementResult['outcome'], reason: string): Evaluated {
   return { result: { requirement, outcome, reason, signatures: [], failures: [] }, leftOut: [] }
 }
 

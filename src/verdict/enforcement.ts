@@ -1,5 +1,6 @@
 import type { ImageReference } from '../reference/image-reference.ts'
 import { scopesOf } from '../reference/scope.ts'
+import { isPossible } from './clock.ts'
 import type { Accepted, Evaluation, Refused } from './decision.ts'
 
 export type Mode = 'enforce' | 'audit'
@@ -53,7 +54,8 @@ export const ENFORCE_EVERYTHING: EnforcementRules = { mode: 'enforce', modes: ne
  * unless the mode is audit, which promises to stop nobody.
  *
  * @param followed the exception by whose use this client was told this digest, if there is one
- * @param now when the pull is judged: an exception ends at its `until`, to the millisecond
+ * @param now when the pull is judged: an exception ends at its `until`, to the millisecond, and does not begin anew when a
+ * clock is set back to before this version was made (case 202)
  */
 export function enforce(
   decision: Judged,
@@ -98,5 +100,5 @@ function exceptionFor(reference: ImageReference, exceptions: readonly Exception[
 }
 
 function stillHolds(exception: Exception | undefined, now: Date): Exception | undefined {
-  return exception !== undefined && now.getTime() < exception.until.getTime() ? exception : undefined
+  return exception !== undefined && isPossible(now) && now.getTime() < exception.until.getTime() ? exception : undefined
 }

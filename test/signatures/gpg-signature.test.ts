@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createCleartextMessage, createMessage, encrypt, enums, sign } from 'openpgp'
+import { createCleartextMessage, createMessage, encrypt, enums, sign, type AnySecretKeyPacket } from 'openpgp'
 import { parseGpgKeyring, type GpgKeyring } from '../../src/signatures/gpg-keyring.ts'
 import { checkGpgSignature } from '../../src/signatures/gpg-signature.ts'
 import { framePackets } from '../../src/signatures/openpgp-packets.ts'

@@ -4,7 +4,8 @@ import type { Requirement, Requirements } from '../../src/policy/policy.ts'
 import { NOTHING_FOUND, type FoundSignatures } from '../../src/signatures/found-signatures.ts'
 import { parsePublicKeyPem } from '../../src/signatures/public-key.ts'
 import type { UntrustedSignature } from '../../src/signatures/signature.ts'
-import type { Snapshot } from '../../src/trust/snapshot.ts'
+import type { TrustMaterial } from '../../src/signatures/trust-material.ts'
+import { NOT_BEFORE } from '../../src/verdict/clock.ts'
 import { decide, type DecideInput } from '../../src/verdict/decide.ts'
 import type { Decision } from '../../src/verdict/decision.ts'
 import { ecdsaSigner, imageOf, payloadOf, signatureLayer } from '../support/signer.ts'
@@ -15,10 +16,15 @@ const BASE_LAYER = { type: 'signedBaseLayer' } as const
 
 const image = imageOf('app').manifest
 
+type Circumstances = {
+  readonly now?: Date
+  readonly trust?: ReadonlyMap<Requirement, TrustMaterial>
+  readonly found?: FoundSignatures
+}
+
 function decideBy(
   requirements: Requirements,
-  found: FoundSignatures = NOTHING_FOUND,
-  trust: Snapshot['trust'] = new Map(),
+  { now = new Date(), trust = new Map(), found = NOTHING_FOUND }: Circumstances = {},
 ): Promise<Decision> {
   const input: DecideInput = {
     reference: { by: 'tag', repository: repositoryAt(), tag: tagOf('1') },
@@ -32,7 +38,7 @@ function decideBy(
     },
     reading: 'asClaimed',
     find: async () => found,
-    now: new Date(),
+    now,
     verifying: work => work(),
   }
   return decide(input)
@@ -79,13 +85,50 @@ t.test('case 31: a signature whose check throws neither counts nor hides a good 
   const good = signature(new Map(Object.entries(annotations)))
   const bad = signature(new Throwing(Object.entries(annotations)))
   const of = (...signatures: readonly UntrustedSignature[]): Promise<Decision> =>
-    decideBy(
-      [requirement],
-      { ...NOTHING_FOUND, signatures },
-      new Map([[requirement, { by: 'keys', keys: [key], rekorKeys: undefined }]]),
-    )
+    decideBy([requirement], {
+      found: { ...NOTHING_FOUND, signatures },
+      trust: new Map([[requirement, { by: 'keys', keys: [key], rekorKeys: undefined }]]),
+    })
   t.match(await of(good), { outcome: 'accepted' })
   t.match(await of(bad), { outcome: 'refused', reason: /could not be checked: injected/ })
   t.match(await of(bad, good), { outcome: 'accepted' })
   t.match(await of(good, bad), { outcome: 'accepted' })
+})
+
+t.test('case 202: what takes a clock is not decided by one that is wrong', async t => {
+  const nobody = { subjectEmail: 'a@example.org', oidcIssuer: 'https://issuer.example' }
+  const trustedRoot = { logs: [], ctLogs: [], certificateAuthorities: [], timestampAuthorities: [] }
+  const identity = {
+    issuer: { kind: 'exact', text: 'https://issuer.example' },
+    subject: { type: 'email', matcher: { kind: 'exact', text: 'a@example.org' } },
+  } as const
+  const rows: readonly { readonly it: string; readonly trust: TrustMaterial; readonly takesClock: boolean }[] = [
+    { it: 'keys alone', trust: { by: 'keys', keys: [], rekorKeys: undefined }, takesClock: false },
+    { it: 'keys and a log', trust: { by: 'keys', keys: [], rekorKeys: [] }, takesClock: true },
+    { it: 'fulcio', trust: { by: 'fulcio', trust: { roots: [], ...nobody }, rekorKeys: [] }, takesClock: true },
+    {
+      it: 'pki',
+      trust: { by: 'pki', trust: { roots: [], intermediates: [], ...nobody, subjectHostname: undefined } },
+      takesClock: true,
+    },
+    { it: 'identity', trust: { by: 'identity', trustedRoot, identities: [identity] }, takesClock: true },
+    { it: 'gpg', trust: { by: 'gpg', keyring: { name: 'k', keys: [], fingerprints: [] } }, takesClock: true },
+  ]
+  const signed: Requirement = {
+    type: 'sigstoreSigned',
+    signer: { by: 'keys', keys: { from: 'places', field: 'keyPath', places: ['k'] }, rekorKeys: undefined },
+    signedIdentity: undefined,
+  }
+  const tooEarly = new Date(NOT_BEFORE.getTime() - 1)
+  for (const { it, trust, takesClock } of rows) {
+    const at = (now: Date): Promise<Decision> => decideBy([signed], { now, trust: new Map([[signed, trust]]) })
+    t.match(await at(NOT_BEFORE), { outcome: 'refused', reason: /found none/ }, `${it}: by a clock that may be right`)
+    for (const now of [new Date(0), tooEarly]) {
+      const message = `this machine's clock is wrong: it says ${now.toISOString()}`
+      if (takesClock) await t.rejects(at(now), { name: 'UndecidedError', message }, it)
+      else t.match(await at(now), { outcome: 'refused', reason: /found none/ }, it)
+    }
+  }
+  t.match(await decideBy([ANYTHING], { now: new Date(0) }), { outcome: 'accepted' }, 'nothing is asked for')
+  t.ok(NOT_BEFORE.getTime() < Date.now(), 'and the clock of this machine is right')
 })

@@ -79,11 +79,12 @@ const table: readonly {
     is: 'serve exception',
   },
   { name: 'lapsed to the millisecond', judged: refused, rules: except('example.org'), now: UNTIL, is: 'refuse' },
+  { name: 'by a clock that is wrong', judged: refused, rules: except('example.org'), now: new Date(0), is: 'refuse' },
   { name: 'an exception is no verdict', judged: undecided, rules: except('example.org'), is: 'come-again' },
   { name: 'accepted needs no exception', judged: accepted, rules: except('example.org'), is: 'serve accepted' },
 ]
 
-t.test('what becomes of a verdict', async t => {
+t.test('what becomes of a verdict (case 202: by what clock)', async t => {
   for (const { name, judged, image = 'example.org/team/app:1', rules, now = BEFORE, is } of table) {
     const reference = parseImageReference(image)
     if (reference === undefined) throw new Error(image)
