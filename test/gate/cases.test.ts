@@ -342,7 +342,8 @@ t.test('case 201: a new policy, and everybody at once', async t => {
   const config = { cache: { tags: 0, refused: 2 } }
   const { registry, signer, pull, policyFile, directory } = await scene(t, { config })
   const image = registry.putSigned('test', '1', signer, HOST)
-  t.equal((await pull('test/manifests/1')).status, 200)
+  // By the same name as later: a verdict is remembered under the name that was asked for.
+  t.equal((await pull(`test/manifests/${image.digest}`)).status, 200)
   const fetched = registry.count(sigTag(image.digest))
   const other = join(directory, 'other.pub')
   writeFileSync(other, ecdsaSigner().publicPem)

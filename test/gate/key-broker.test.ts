@@ -133,7 +133,7 @@ t.test('resources: which resource stands for a path', async t => {
 })
 
 t.test(
-  'section H: what the broker cannot give leaves nothing through at the start, and the last good policy later',
+  'cases 184, 185, 187 to 189, 193: what the broker cannot give leaves nothing through at the start, and the last good policy later',
   async t => {
     const signer = ecdsaSigner()
     const other = ecdsaSigner()
@@ -176,6 +176,28 @@ t.test(
     t.equal((await gate.pull('test/manifests/1')).status, 403, 'another key (189): refused, and said by whom')
   },
 )
+
+t.test('case 187: a broker’s policy that says nothing is none, and never "nothing is asked for"', async t => {
+  const signer = ecdsaSigner()
+  const resources = (policy: string): Readonly<Record<string, string>> => ({
+    'default/security-policy/test': base64(policy),
+    'default/cosign-public-key/test': base64(signer.publicPem),
+  })
+  const good = resources(JSON.stringify(signedPolicy(KEY_PATH)))
+  for (const policy of ['', ' \n', '{}', 'null', '[]', '""', '{"default":[]}', '{"default":null}']) {
+    const gate = await brokered(t, { policy: 'kbs:///default/security-policy/test', resources: resources(policy) })
+    gate.registry.putSigned('test', '1', signer, 'example.org')
+    gate.registry.put('unsigned', imageOf('unsigned'), '1')
+    t.equal((await gate.pull('unsigned/manifests/1')).status, 503, `${JSON.stringify(policy)}: at the start`)
+    t.equal((await gate.ready()).status, 503)
+    gate.write(good)
+    await eventually(t, 'mended', async () => (await gate.pull('test/manifests/1')).status === 200)
+    gate.write(resources(policy))
+    await eventually(t, 'and broken again', async () => (await gate.ready()).problem !== undefined)
+    t.equal((await gate.pull('unsigned/manifests/1')).status, 403, 'the last good one is in force')
+    t.equal((await gate.pull('test/manifests/1')).status, 200)
+  }
+})
 
 t.test('case 185: maxAge: pulls stop when the last good policy is too old', async t => {
   const signer = ecdsaSigner()

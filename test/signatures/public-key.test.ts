@@ -237,6 +237,7 @@ t.test('a key file is one public key and nothing else (cases 48, 188)', async t 
       code: 'NOT_A_PUBLIC_KEY',
     },
     { it: 'too large', text: good + ' '.repeat(70_000), code: 'NOT_A_PUBLIC_KEY' },
+    { it: 'base64 of it', text: Buffer.from(good).toString('base64'), code: 'NOT_A_PUBLIC_KEY' },
   ]
   for (const { it, text, code = 'NOT_A_PUBLIC_KEY' } of table) {
     t.throws(() => parse(text), { code }, it)

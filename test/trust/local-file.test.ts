@@ -6,6 +6,7 @@ import { areUnchanged, readLocalFile } from '../../src/trust/local-file.ts'
 import { temporaryDirectory } from '../support/gate.ts'
 
 const MAX = 1000
+const NOBODY = 65_534
 
 t.test('case 197: what is no regular file, or too large, is refused and never waited for', async t => {
   const directory = temporaryDirectory(t)
@@ -39,9 +40,25 @@ t.test('case 197: what is no regular file, or too large, is refused and never wa
     else if (says === 'absent') t.equal((await read).bytes, undefined, name)
     else await t.rejects(read, { name: 'TrustError', message: says }, name)
   }
-  chmodSync(at('good'), 0)
+})
+
+t.test('case 197: what may not be read is an error, and not absent: nobody else is asked for it', async t => {
+  const directory = temporaryDirectory(t)
+  chmodSync(directory, 0o755)
+  mkdirSync(join(directory, 'closed'))
+  for (const name of ['key.pub', 'closed/key.pub']) writeFileSync(join(directory, name), 'x')
+  chmodSync(join(directory, 'key.pub'), 0)
+  chmodSync(join(directory, 'closed'), 0)
+  t.teardown(() => chmodSync(join(directory, 'closed'), 0o755))
   // Root reads it all the same.
-  if (process.getuid?.() !== 0) await t.rejects(readLocalFile(at('good'), MAX), /EACCES/)
+  if (process.geteuid?.() === 0) {
+    process.seteuid?.(NOBODY)
+    t.teardown(() => process.seteuid?.(0))
+  }
+  for (const name of ['key.pub', 'closed/key.pub']) {
+    const read = readLocalFile(join(directory, name), MAX)
+    await t.rejects(read, { name: 'TrustError', code: 'UNREADABLE', message: /EACCES/ }, name)
+  }
 })
 
 t.test('case 194: a file that is being written is read again until it keeps still', async t => {

@@ -94,7 +94,7 @@ t.test('a refresh during a loading is another loading: the first may have begun 
   t.not((await scene.keeper.current()).id, before.id)
 })
 
-t.test('a broker that is down leaves the last good snapshot in force, for as long as is allowed', async t => {
+t.test('case 185: a broker that is down leaves the last good snapshot in force, for as long as is allowed', async t => {
   const scene = keep(t, { maxAgeMs: 150 })
   await scene.keeper.start()
   const before = await scene.keeper.current()
@@ -116,7 +116,21 @@ t.test('a broker that is down leaves the last good snapshot in force, for as lon
   t.equal((await scene.keeper.current()).id, before.id, 'and back again')
 })
 
-t.test('without a good snapshot there is none, until there is', async t => {
+t.test('case 185: how old the last good snapshot is can be seen while the broker is down', async t => {
+  const scene = keep(t)
+  t.equal(scene.keeper.status().ageMs, undefined, 'there is none yet')
+  await scene.keeper.start()
+  scene.key = undefined
+  await sleep(100)
+  await scene.keeper.refresh()
+  const old = scene.keeper.status().ageMs ?? 0
+  t.ok(old >= 90, `${old} ms: asking in vain makes nothing new`)
+  scene.key = KEY
+  await scene.keeper.refresh()
+  t.ok((scene.keeper.status().ageMs ?? Infinity) < old, 'it is new when it was had again')
+})
+
+t.test('case 184: without a good snapshot there is none, until there is', async t => {
   const scene = keep(t)
   scene.key = undefined
   await t.rejects(scene.keeper.start(), { code: 'NO_SNAPSHOT' })
