@@ -219,3 +219,21 @@ t.test('what would bring a known hole back is not named anywhere', async t => {
     t.same(found, [], it)
   }
 })
+
+t.test('case 227: no text from outside becomes a regular expression', async t => {
+  // Each is put together once, when its file is read, of what stands in it.
+  const CONSTANT = /^const [A-Z]+ = new RegExp\(`/
+  // A text given to one of these is made one in silence: what is searched for is written out, or a constant.
+  const IN_SILENCE = /\.(?:match|matchAll|search)\((?![/A-Z])/
+  let checked = 0
+  for (const file of files) {
+    for (const line of readFileSync(root + file, 'utf8').split('\n')) {
+      if (/\bRegExp\(/.test(line)) {
+        checked += 1
+        t.match(line, CONSTANT, `${file}: ${line.trim()}`)
+      }
+      if (IN_SILENCE.test(line)) t.fail(`${file}: ${line.trim()}`)
+    }
+  }
+  t.ok(checked > 0, 'there are some')
+})

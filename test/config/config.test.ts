@@ -129,3 +129,13 @@ t.test('where replicas share, and its files beside the configuration', async t =
     timeoutMs: 50,
   })
 })
+
+t.test('cases 218, 221, 222, 229, 231: limits that nobody has set', async t => {
+  t.match(parseConfig(base), {
+    ok: true,
+    config: {
+      cache: { refused: 2, tags: 1 },
+      limits: { signatures: 64, signatureBytes: 1024 * 1024, verdictSeconds: 20, pulls: 4000 },
+    },
+  })
+})

@@ -112,3 +112,23 @@ t.test('case 215: a client that hangs up takes its upstream request with it, fiv
   for (let waited = 0; seen.ended < seen.begun && waited < 100; waited += 1) await sleep(50)
   t.same(seen, { begun: 500, ended: 500 })
 })
+
+t.test('case 215: nor is one waited for that has not begun, when nobody wants it any more', async t => {
+  const { registry, url } = await scene(t)
+  const { digest } = blobOf('x')
+  const asked = Promise.withResolvers<void>()
+  const letGo = Promise.withResolvers<boolean>()
+  registry.on(/\/blobs\//, (_request, response) => {
+    response.on('close', () => letGo.resolve(true))
+    asked.resolve()
+    return true
+  })
+  for (const headers of [{}, { range: 'bytes=0-9' }]) {
+    const stop = new AbortController()
+    const pull = fetch(`${url}/v2/test/blobs/${digest}`, { signal: stop.signal, headers })
+    await asked.promise
+    stop.abort()
+    await t.rejects(pull, { name: 'AbortError' })
+    t.ok(await Promise.race([letGo.promise, sleep(5000, false, { ref: false })]), JSON.stringify(headers))
+  }
+})

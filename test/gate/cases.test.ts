@@ -359,3 +359,26 @@ t.test('case 209: a name that does not resolve', async t => {
   t.match(await pull('test/manifests/1'), { status: 503, code: 'UNAVAILABLE' })
   t.ok(performance.now() - begun < 15_000, 'in bounded time')
 })
+
+t.test('cases 219 and 232: a tag that is put back is seen only where the claim names the tag', async t => {
+  const pinned = (keyPath: string): object => {
+    const requirement = { type: 'sigstoreSigned', keyPath, signedIdentity: { type: 'matchExact' } }
+    return { default: [{ type: 'reject' }], transports: { docker: { [HOST]: [requirement] } } }
+  }
+  const rows = [
+    { it: 'a claim of a repository', claim: `${HOST}/test`, policy: undefined, status: 200 },
+    { it: 'a claim of a tag', claim: `${HOST}/test:1`, policy: undefined, status: 403 },
+    { it: 'a claim of a tag, matchExact', claim: `${HOST}/test:1`, policy: pinned, status: 403 },
+  ]
+  for (const { it, claim, policy, status } of rows) {
+    const { registry, signer, pull } = await scene(t, policy === undefined ? {} : { policy })
+    const old = registry.put('test', imageOf('old'), '1')
+    registry.sign('test', old, signer, claim)
+    t.equal((await pull('test/manifests/1')).status, 200, `${it}: by its own tag`)
+    registry.manifests.set('test 2', old)
+    const served = await pull('test/manifests/2')
+    t.equal(served.status, status, `${it}: where the next one was`)
+    // What to look for where it was let through: the digest is in every answer, and in every line of the log.
+    if (status === 200) t.equal(served.headers.get('docker-content-digest'), old.digest)
+  }
+})

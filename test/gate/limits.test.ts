@@ -59,11 +59,25 @@ t.test('cases 168, 221: a token of 1 MiB is read and one byte more is not', asyn
   }
 })
 
+/** An inclusion proof with so many hashes, and a checkpoint of so many characters. */
+function proofOf({ hashes = 0, checkpoint = 0 }): object {
+  const hash = Buffer.alloc(32, 1).toString('base64')
+  const envelope = `log.example\n8\n${hash}\n\n`
+  return {
+    logIndex: '1',
+    treeSize: '8',
+    rootHash: hash,
+    hashes: Array.from({ length: hashes }, () => hash),
+    checkpoint: { envelope: envelope.padEnd(checkpoint, 'x') },
+  }
+}
+
 /** A bundle with lists of these lengths; version 0.1, the one that may hold a chain. */
 function bundleOf(lists: {
   readonly timestamps?: number
   readonly certificates?: number
   readonly entries?: number
+  readonly inclusionProof?: object
 }): string {
   const of = <T>(count: number | undefined, item: T): readonly T[] => Array.from({ length: count ?? 0 }, () => item)
   const bytes = Buffer.alloc(32, 1).toString('base64')
@@ -74,6 +88,7 @@ function bundleOf(lists: {
     integratedTime: '1700000000',
     inclusionPromise: { signedEntryTimestamp: bytes },
     canonicalizedBody: bytes,
+    ...(lists.inclusionProof === undefined ? {} : { inclusionProof: lists.inclusionProof }),
   }
   return JSON.stringify({
     mediaType: 'application/vnd.dev.sigstore.bundle+json;version=0.1',
@@ -95,6 +110,18 @@ t.test('cases 221, 224, 225: each list of a bundle at its limit, and one beyond'
       at: bundleOf({ certificates: 10 }),
       beyond: bundleOf({ certificates: 11 }),
       says: /more than 10/,
+    },
+    {
+      it: 'hashes of a proof',
+      at: bundleOf({ entries: 1, inclusionProof: proofOf({ hashes: 64 }) }),
+      beyond: bundleOf({ entries: 1, inclusionProof: proofOf({ hashes: 65 }) }),
+      says: /more than 64/,
+    },
+    {
+      it: 'characters of a checkpoint',
+      at: bundleOf({ entries: 1, inclusionProof: proofOf({ checkpoint: 16 * 1024 }) }),
+      beyond: bundleOf({ entries: 1, inclusionProof: proofOf({ checkpoint: 16 * 1024 + 1 }) }),
+      says: /more than 16384/,
     },
     { it: 'bytes', at: padded(bundleOf({}), MIB), beyond: padded(bundleOf({}), MIB + 1), says: /bytes/ },
   ]
@@ -252,6 +279,66 @@ t.test('case 225: annotations by the thousand, and one of a mebibyte, are read a
     const layer = { ...good, annotations: { ...annotations, ...(beside === 'signature' && good.annotations) } }
     registry.put('test', sigManifest([layer]), sigTag(manifest.digest))
     t.equal((await pull('test/manifests/1')).status, status, it)
+  }
+})
+
+t.test('case 221: an error of 64 KiB is read, and of a longer one only its status', async t => {
+  const registry = await startEvilRegistry(t)
+  const error = JSON.stringify({ errors: [{ code: 'TOOMANYREQUESTS', message: 'slow down' }] })
+  for (const [it, size, complaints] of [
+    ['L', 64 * 1024, [{ code: 'TOOMANYREQUESTS', message: 'slow down' }]],
+    ['L+1', 64 * 1024 + 1, []],
+  ] as const) {
+    registry.script = answer(500, {}, padded(error, size))
+    const asked = upstreamOf(t, registry).manifest(repositoryAt(), tagOf('1'), within())
+    await t.rejects(asked, { code: 'SERVER_ERROR', status: 500, complaints }, it)
+  }
+})
+
+t.test('case 221: a signed payload of 1 MiB is read and one byte more is not', async t => {
+  const { registry, signer, pull } = await scene(t, { config: { limits: { signatureBytes: 2 * MIB } } })
+  for (const [it, size, status] of [
+    ['L', MIB, 200],
+    ['L+1', MIB + 1, 403],
+  ] as const) {
+    const image = registry.put('test', imageOf(it), '1')
+    const payload = padded(payloadOf(image.digest, 'example.org/test').toString(), size)
+    registry.put('test', sigManifest([signatureLayer(signer, payload)]), sigTag(image.digest))
+    t.equal((await pull('test/manifests/1')).status, status, it)
+  }
+})
+
+t.test('case 223: a signature whose blob is longer than it says is not read to its end', async t => {
+  const { registry, signer, pull } = await scene(t)
+  const image = registry.put('test', imageOf('x'), '1')
+  const layer = signatureLayer(signer, payloadOf(image.digest, 'example.org/test'))
+  registry.put('test', sigManifest([layer]), sigTag(image.digest))
+  let sent = 0
+  const isOver = Promise.withResolvers<void>()
+  registry.on(/\/blobs\//, (_request, response) => {
+    response.on('close', isOver.resolve)
+    const pour = (): void => {
+      while (sent < 64 * MIB && response.write(Buffer.alloc(64 * 1024, ' '))) sent += 64 * 1024
+      if (sent < 64 * MIB && !response.destroyed) response.once('drain', pour)
+      else response.end()
+    }
+    pour()
+    return true
+  })
+  t.not((await pull('test/manifests/1')).status, 200)
+  await isOver.promise
+  t.ok(sent < 64 * MIB, `${sent} bytes, and it is hung up on`)
+})
+
+t.test('case 228: a list of tags of 8 MiB is read and one byte more is not', async t => {
+  const { registry, pull } = await scene(t)
+  const list = JSON.stringify({ name: 'test', tags: ['v1'] })
+  for (const [it, size, status] of [
+    ['L', 8 * MIB, 200],
+    ['L+1', 8 * MIB + 1, 502],
+  ] as const) {
+    registry.script = answer(200, { 'content-type': 'application/json' }, padded(list, size))
+    t.equal((await pull('test/tags/list')).status, status, it)
   }
 })
 

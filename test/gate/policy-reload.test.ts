@@ -111,12 +111,15 @@ t.test('case 195: a Kubernetes ConfigMap that is swapped by its ..data link', as
   t.equal((await get(`${url}/v2/example.org/new/manifests/1`)).status, 200)
 })
 
-t.test('a fresh signature counts at once when refusals are not remembered, and soon when they are', async t => {
-  const { registry, signer, pull } = await scene(t, { config: { cache: { tags: 0, refused: 0.2 } } })
-  const image = registry.put('test', imageOf('late'), '1')
-  t.equal((await pull('test/manifests/1')).status, 403)
-  registry.sign('test', image, signer, 'example.org/test')
-  t.equal((await pull('test/manifests/1')).status, 403, 'remembered')
-  await new Promise(resolve => setTimeout(resolve, 250))
-  t.equal((await pull('test/manifests/1')).status, 200)
-})
+t.test(
+  'case 218: a fresh signature counts at once when refusals are not remembered, and soon when they are',
+  async t => {
+    const { registry, signer, pull } = await scene(t, { config: { cache: { tags: 0, refused: 0.2 } } })
+    const image = registry.put('test', imageOf('late'), '1')
+    t.equal((await pull('test/manifests/1')).status, 403)
+    registry.sign('test', image, signer, 'example.org/test')
+    t.equal((await pull('test/manifests/1')).status, 403, 'remembered')
+    await new Promise(resolve => setTimeout(resolve, 250))
+    t.equal((await pull('test/manifests/1')).status, 200)
+  },
+)

@@ -1,19 +1,17 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { Agent, request, type IncomingMessage } from 'node:http'
 import { connect, createServer } from 'node:net'
 import { openSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { createLogger } from '../../src/observe/logger.ts'
 import { startEvilRegistry } from '../support/evil-registry.ts'
 import { startGate, temporaryDirectory, writePolicy } from '../support/gate.ts'
+import { MAIN, startProgram } from '../support/program.ts'
 import { blobOf, ecdsaSigner, imageOf } from '../support/signer.ts'
 import { get, signedPolicy } from './scene.ts'
-
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
 async function freePort(): Promise<number> {
   const server = createServer()
@@ -22,27 +20,6 @@ async function freePort(): Promise<number> {
   await new Promise(resolve => server.close(resolve))
   if (address === null || typeof address === 'string') throw new Error('no port')
   return address.port
-}
-
-/** Starts the program as its user does, and waits until it says that it listens. */
-async function startProgram(
-  t: { teardown: (handler: () => unknown) => void },
-  config: string,
-): Promise<{ child: ChildProcess; url: string; output: () => string }> {
-  const child = spawn(process.execPath, [MAIN, 'serve', '--config', config], { stdio: ['ignore', 'pipe', 'pipe'] })
-  t.teardown(() => child.kill('SIGKILL'))
-  let text = ''
-  const url = await new Promise<string>((resolve, reject) => {
-    const listen = (chunk: Buffer): void => {
-      text += chunk.toString()
-      const [, found] = /"registry":"(http:[^"]+)"/.exec(text) ?? []
-      if (found !== undefined) resolve(found)
-    }
-    child.stdout?.on('data', listen)
-    child.stderr?.on('data', listen)
-    child.once('exit', () => reject(new Error(text)))
-  })
-  return { child, url, output: () => text }
 }
 
 /** The program as its user runs it, with a pull of a blob under way: half of it has come. */
@@ -55,7 +32,7 @@ async function pullUnderWay(t: Test, shutdownSeconds: number) {
   const config = join(directory, 'sealgate.yaml')
   writeFileSync(
     config,
-    `listen: 127.0.0.1:0\nadmin: 127.0.0.1:${admin}\npolicy: policy.json\nshutdownSeconds: ${shutdownSeconds}\nregistries:\n  example.org: { url: "${registry.url}" }\n`,
+    `listen: 127.0.0.1:0\nadmin: 127.0.0.1:${admin}\npolicy: policy.json\nshutdownSeconds: ${shutdownSeconds}\nregistries:\n  example.org: { url: "${registry.url}", timeouts: { body: 300 } }\n`,
   )
   const blob = blobOf(Buffer.alloc(8_000_000, 7))
   registry.blobs.set(`test ${blob.digest}`, blob)
@@ -105,7 +82,8 @@ t.test('case 211: a pull that does not finish within shutdownSeconds is cut, and
   const began = performance.now()
   await terminate()
   t.equal(await ended, 0)
-  t.ok(performance.now() - began >= 900, 'not before')
+  const took = performance.now() - began
+  t.ok(took >= 900 && took < 20_000, `not before, and then at once: ${took} ms`)
   await isCut
 })
 
@@ -146,59 +124,62 @@ t.test('case 210: a full disk below the log costs lines, and neither the pulls n
   t.equal(await ended, 0)
 })
 
-t.test('case 189: one line a decision and a key, with what it takes to understand it, and nothing secret', async t => {
-  const lines: string[] = []
-  const logger = createLogger('info', { write: (line: string) => void lines.push(line) })
-  const registry = await startEvilRegistry(t)
-  const signer = ecdsaSigner()
-  const directory = temporaryDirectory(t)
-  writeFileSync(join(directory, 'cosign.pub'), signer.publicPem)
-  const { url } = await startGate(
-    t,
-    {
-      policy: writePolicy(directory, signedPolicy('cosign.pub')),
-      registries: { 'example.org': { url: registry.url, username: 'reader', password: 's3cret-password' } },
-    },
-    logger,
-  )
-  registry.putSigned('test', '1', signer, 'example.org')
-  registry.put('unsigned', imageOf('unsigned'), '1')
-  registry.script = (request, response) => {
-    if (request.headers.authorization !== undefined) return false
-    response.writeHead(401, { 'www-authenticate': 'Basic' }).end()
-    return true
-  }
-  const secret = { headers: { authorization: `Bearer client-s3cret` } }
-  for (const name of ['test', 'test', 'unsigned'])
-    await get(`${url}/v2/example.org/${name}/manifests/1?x=query-s3cret`, secret)
-  const decisions = lines.map(line => JSON.parse(line)).filter(line => line.verdict !== undefined)
-  const keys = lines.map(line => JSON.parse(line)).filter(line => line.msg === 'trusted key')
-  t.match(keys, [
-    { scope: 'docker example.org', key: 'cosign.pub', from: 'disk', fingerprint: /^SHA256:[0-9a-f]{64}$/ },
-  ])
-  t.match(decisions, [
-    {
-      verdict: 'accepted',
-      reference: 'example.org/test:1',
-      scope: 'example.org',
-      signers: ['cosign.pub'],
-      client: '127.0.0.1',
-      cache: 'miss',
-    },
-    { verdict: 'accepted', cache: 'hit' },
-    {
-      verdict: 'refused',
-      reference: 'example.org/unsigned:1',
-      reason: /needs a signature by cosign\.pub, found none/,
-      cache: 'miss',
-    },
-  ])
-  for (const line of decisions) {
-    t.match(line.digest, /^sha256:[0-9a-f]{64}$/)
-    t.type(line.durationMs, 'number')
-  }
-  t.notMatch(lines.join(''), /s3cret/, 'no password, token or query')
-})
+t.test(
+  'cases 189, 219: one line a decision and a key, with what it takes to understand it, and nothing secret',
+  async t => {
+    const lines: string[] = []
+    const logger = createLogger('info', { write: (line: string) => void lines.push(line) })
+    const registry = await startEvilRegistry(t)
+    const signer = ecdsaSigner()
+    const directory = temporaryDirectory(t)
+    writeFileSync(join(directory, 'cosign.pub'), signer.publicPem)
+    const { url } = await startGate(
+      t,
+      {
+        policy: writePolicy(directory, signedPolicy('cosign.pub')),
+        registries: { 'example.org': { url: registry.url, username: 'reader', password: 's3cret-password' } },
+      },
+      logger,
+    )
+    registry.putSigned('test', '1', signer, 'example.org')
+    registry.put('unsigned', imageOf('unsigned'), '1')
+    registry.script = (request, response) => {
+      if (request.headers.authorization !== undefined) return false
+      response.writeHead(401, { 'www-authenticate': 'Basic' }).end()
+      return true
+    }
+    const secret = { headers: { authorization: `Bearer client-s3cret` } }
+    for (const name of ['test', 'test', 'unsigned'])
+      await get(`${url}/v2/example.org/${name}/manifests/1?x=query-s3cret`, secret)
+    const decisions = lines.map(line => JSON.parse(line)).filter(line => line.verdict !== undefined)
+    const keys = lines.map(line => JSON.parse(line)).filter(line => line.msg === 'trusted key')
+    t.match(keys, [
+      { scope: 'docker example.org', key: 'cosign.pub', from: 'disk', fingerprint: /^SHA256:[0-9a-f]{64}$/ },
+    ])
+    t.match(decisions, [
+      {
+        verdict: 'accepted',
+        reference: 'example.org/test:1',
+        scope: 'example.org',
+        signers: ['cosign.pub'],
+        client: '127.0.0.1',
+        cache: 'miss',
+      },
+      { verdict: 'accepted', cache: 'hit' },
+      {
+        verdict: 'refused',
+        reference: 'example.org/unsigned:1',
+        reason: /needs a signature by cosign\.pub, found none/,
+        cache: 'miss',
+      },
+    ])
+    for (const line of decisions) {
+      t.match(line.digest, /^sha256:[0-9a-f]{64}$/)
+      t.type(line.durationMs, 'number')
+    }
+    t.notMatch(lines.join(''), /s3cret/, 'no password, token or query')
+  },
+)
 
 t.test('case 150: health on a port of its own', async t => {
   const registry = await startEvilRegistry(t)

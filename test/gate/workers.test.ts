@@ -171,7 +171,7 @@ t.test(
   },
 )
 
-t.test('a worker that is killed is replaced, and the others go on', async t => {
+t.test('case 216: a worker that is killed is replaced, and the others go on', async t => {
   const { url, adminUrl, registry, signer, output } = await signedScene(t)
   registry.putSigned('test', '1', signer, HOST)
   t.same(await statuses(`${url}/v2/test/manifests/1`), [200])

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { MAX_RESOURCE_BYTES, type KeyBroker } from '../../src/keybroker/broker.ts'
@@ -108,6 +108,22 @@ t.test('a change is seen at once, also by a swap of symbolic links (case 195)', 
   symlinkSync('two', join(dir, '..data_tmp'))
   renameSync(join(dir, '..data_tmp'), join(dir, '..data'))
   t.equal(await textOf(broker, 'Policy'), 'two')
+})
+
+t.test('a file that is being written is read when it keeps still, and till then not at all (case 194)', async t => {
+  const { broker, path } = brokerOver(t, resourcesFile({ Policy: 'policy' }))
+  // Faster than it can be read twice: blanks, so that each moment of it is whole JSON.
+  const writing = setInterval(() => appendFileSync(path, ' '.repeat(1000)), 0)
+  const outcomes = new Set<string>()
+  for (let round = 0; round < 5; round += 1) {
+    outcomes.add(await textOf(broker, 'Policy').catch((error: unknown) => String(error)))
+  }
+  clearInterval(writing)
+  t.ok(
+    [...outcomes].some(outcome => outcome.includes('kept changing')),
+    [...outcomes].join('; '),
+  )
+  t.equal(await textOf(broker, 'Policy'), 'policy')
 })
 
 t.test('what is no file is not waited for (case 197)', async t => {

@@ -82,10 +82,16 @@ t.test('the kind of a name is in its text', async t => {
     t.equal(nameTypeOf(text), undefined, text)
 })
 
-t.test('no pattern takes long', async t => {
+t.test('case 227: no pattern takes long, whatever it would be as a regular expression', async t => {
   const started = performance.now()
   t.notOk(matches(`https://x/${'a*'.repeat(240)}b`, `https://x/${'a'.repeat(4000)}`))
   t.notOk(matches('https://x/**', `https://x/${'a'.repeat(5000)}`), 'a text beyond the limit matches nothing')
+  const text = `https://x/${'a'.repeat(4000)}!`
+  for (const hostile of ['https://x/(a+)+$*', 'https://x/(a|a)*$', 'https://x/.*']) {
+    t.notOk(matches(hostile, text), `${hostile} is itself`)
+    t.notOk(matchesText({ kind: 'exact', text: hostile }, text))
+  }
+  t.ok(matches('https://x/(a+)+$*', 'https://x/(a+)+$b'))
   t.ok(performance.now() - started < 2000)
 })
 

@@ -115,8 +115,9 @@ table('case 54: each annotation counts', [
   },
   { it: 'the certificate of another key', change: { change: { [CERTIFICATE]: pem(certify()) } }, is: /not made with/ },
   { it: 'a chain that is none', change: { change: { [CHAIN]: 'x' } }, is: /^MALFORMED .*certificate/ },
+  { it: 'case 225: a chain of ten', change: { change: { [CHAIN]: pem(root).repeat(10) } }, is: good },
   {
-    it: 'a chain of eleven',
+    it: 'case 225: a chain of eleven',
     change: { change: { [CHAIN]: pem(root).repeat(11) } },
     is: /^MALFORMED .*more than 10/,
   },
@@ -201,6 +202,25 @@ table('the log entry: signed by the log, in its time, about this signature', [
   { it: 'of another kind', change: { body: body => (body['kind'] = 'rekord') }, is: /^NOT_LOGGED/ },
   { it: 'of another version', change: { body: body => (body['apiVersion'] = '0.0.2') }, is: /^NOT_LOGGED/ },
   { it: 'case 4: from the future', change: { now: minutes(-6) }, is: /^NOT_LOGGED .*future/ },
+  { it: 'case 214: our clock is five minutes slow', change: { now: minutes(-5) }, is: good },
+  {
+    it: 'case 214: and a millisecond more',
+    change: { now: new Date(minutes(-5).getTime() - 1) },
+    is: /^NOT_LOGGED .*future/,
+  },
+  { it: 'case 214: our clock is fast by a day', change: { now: minutes(24 * 60) }, is: good },
+  { it: 'case 214: logged in the last second of the certificate', change: { integratedAt: minutes(5) }, is: good },
+  {
+    it: 'case 214: and a second later, for which no skew is allowed',
+    change: { integratedAt: new Date(minutes(5).getTime() + 1000) },
+    is: /^UNTRUSTED_SIGNER/,
+  },
+  { it: 'case 214: in its first second', change: { integratedAt: minutes(-5) }, is: good },
+  {
+    it: 'case 214: and a second earlier',
+    change: { integratedAt: new Date(minutes(-5).getTime() - 1000) },
+    is: /^UNTRUSTED_SIGNER/,
+  },
   {
     it: 'case 7: logged when the certificate had expired',
     change: { integratedAt: minutes(6) },

@@ -204,6 +204,18 @@ t.test('cases 222, 229: however many there are', async t => {
   t.match(found.leftOut, [/^70 manifests refer to it; only 64/])
   t.equal(watch.most, 8, 'at most eight look-ups at once')
 
+  for (const [count, leftOut] of [
+    [64, []],
+    [65, [/^65 manifests refer to it; only 64/]],
+  ] as const) {
+    const edge = await find(registry(many.slice(0, count)))
+    t.equal(edge.signatures.length, 64, `${count} of them`)
+    t.equal(edge.leftOut.length, leftOut.length)
+    t.match(edge.leftOut, leftOut)
+    const inOne = referrer({ layers: many.slice(0, count).flatMap(({ blobs }) => blobs) })
+    t.equal((await find(registry([inOne]))).leftOut.length, leftOut.length, `${count} in one manifest`)
+  }
+
   const reversed = await find(registry(many.toReversed()))
   t.same(words(reversed), words(found), 'the order is not the registry’s')
 

@@ -28,6 +28,8 @@ const bob = await makeKey()
 const stranger = await makeKey()
 const keyring = await parseGpgKeyring([publicBytes(alice), publicBytes(bob)], 'team.gpg')
 const FINGERPRINT = alice.getFingerprint()
+/** Bytes of a message once it is decompressed: 1 MiB of payload, and 64 KiB around it. */
+const MAX = 1024 * 1024 + 64 * 1024
 
 function check(untrustedBytes: Uint8Array, ring: GpgKeyring = keyring, now: Date = NOW): Promise<SignatureCheck> {
   return checkGpgSignature({ untrustedBytes, keyring: ring, subject: SUBJECT, now })
@@ -194,6 +196,12 @@ t.test('cases 73 to 77, 81, 226: what a signature may be made of', async t => {
     {
       it: '77: a bomb',
       bytes: compressed(Buffer.alloc(64 * 1024 * 1024)),
+      says: /more than \d+ bytes once decompressed/,
+    },
+    { it: '226: as much as may come of it', bytes: compressed(Buffer.alloc(MAX)), says: /holds no OpenPGP message/ },
+    {
+      it: '226: and a byte more',
+      bytes: compressed(Buffer.alloc(MAX + 1)),
       says: /more than \d+ bytes once decompressed/,
     },
     {

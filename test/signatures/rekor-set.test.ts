@@ -159,6 +159,13 @@ t.test('one thing changed, and it proves nothing (cases 1 to 4, 67)', async t =>
   for (const { it, set } of table) t.equal(check(set), false, it)
 })
 
+t.test('case 214: a log’s clock may be five minutes ahead of ours, and not a second more', async t => {
+  const ahead = (seconds: number): Buffer =>
+    entry({ payload: signed => (signed['integratedTime'] = Math.floor(now.getTime() / 1000) + seconds) })
+  t.equal(check(ahead(300)), true)
+  t.equal(check(ahead(301)), false)
+})
+
 t.test('another log’s key, and a key in the place of a certificate (case 50)', async t => {
   const logged = { payload, signature, signer: { label: 'PUBLIC KEY', der: spki } } as const
   t.equal(

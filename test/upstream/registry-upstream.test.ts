@@ -77,7 +77,7 @@ t.test('answers that are not what the protocol says', async t => {
       code: 'TOO_LARGE',
     },
     {
-      it: 'case 131: gzip',
+      it: 'cases 131, 226: gzip',
       script: answer(200, { 'content-encoding': 'gzip' }, gzipSync(image.bytes)),
       code: 'BAD_ANSWER',
     },
