@@ -357,22 +357,32 @@ t.test('case 141: a header named __proto__ does no harm', async t => {
 })
 
 t.test('cases 61, 177, 203 and 217: a look-up that fails is never "no signature"', async t => {
-  const { registry, pull } = await scene(t)
+  const { registry, pull, adminUrl } = await scene(t)
   registry.put('test', imageOf('unsigned'), '1')
-  for (const status of [429, 500, 503, 401, 403]) {
+  const places = [/\.sig$/, /\/referrers\//].flatMap(place =>
+    [429, 500, 503, 401, 403].map(status => ({ place, status })),
+  )
+  for (const { place, status } of places) {
     registry.script = (request, response) => {
-      if (request.url?.endsWith('.sig') !== true) return false
+      if (!place.test(request.url ?? '')) return false
       response.writeHead(status).end()
       return true
     }
     const answer = await pull('test/manifests/1')
-    t.equal(answer.status, 503, `.sig answered ${status}`)
+    t.equal(answer.status, 503, `${String(place)} answered ${status}`)
     t.equal(answer.code, 'UNAVAILABLE')
     t.match(answer.message, /^cannot verify example\.org\/test:1 now: /)
     t.ok(Number(answer.headers.get('retry-after')) > 0)
   }
   registry.script = () => false
   t.equal((await pull('test/manifests/1')).status, 403, 'and nothing of it is remembered')
+  const metrics = (await (await fetch(`${adminUrl}/metrics`)).text()).split('\n')
+  const failed = metrics.filter(line => line.startsWith('sealgate_upstream_seconds_count{host="example.org"'))
+  for (const outcome of ['RATE_LIMITED', 'SERVER_ERROR', 'UNAUTHORIZED', 'FORBIDDEN'])
+    t.ok(
+      failed.some(line => line.includes(`outcome="${outcome}"`)),
+      `${outcome} is counted`,
+    )
 })
 
 t.test('case 58: an image that was copied to another repository with its signatures is not signed there', async t => {

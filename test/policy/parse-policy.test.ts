@@ -346,6 +346,18 @@ t.test('the document around them (cases 88, 89, 199)', async t => {
   for (const { it, text, ok } of table) t.equal(parse(text).ok, ok, it)
 })
 
+t.test('case 199: a name that JavaScript knows is a scope like any other', async t => {
+  const docker = '{"__proto__":[{"type":"insecureAcceptAnything"}],"constructor":[{"type":"reject"}]}'
+  const parsed = parse(`{"default":[{"type":"reject"}],"transports":{"docker":${docker},"__proto__":{}}}`)
+  t.equal(parsed.ok, true)
+  if (!parsed.ok) return
+  t.same([...parsed.value.transports.keys()], ['docker', '__proto__'])
+  const scopes = parsed.value.transports.get('docker')
+  t.same([...(scopes?.keys() ?? [])], ['__proto__', 'constructor'])
+  t.equal(scopes?.get('example.org'), undefined)
+  t.equal(scopes?.get('toString'), undefined)
+})
+
 t.test('all problems of a file are named at once, where they are', async t => {
   const problems = problemsOf(
     '{\n "default": [],\n "transports": {\n  "docker": {\n   "a.example": [{"type": "accept"}],\n   "b.example": [{"type": "reject", "x": 1}]\n  }\n }\n}',

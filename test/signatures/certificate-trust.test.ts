@@ -370,3 +370,8 @@ t.test('CA files of a policy', async t => {
     )
   }
 })
+
+t.test('case 225: a hundred certificates in one text are read, and one more makes it none', async t => {
+  t.equal(parseCertificates(pem(root).repeat(100)).length, 100)
+  t.throws(() => parseCertificates(pem(root).repeat(101)), { name: 'CertificateError' })
+})

@@ -123,7 +123,7 @@ t.test('case 207: a part is the part that was asked for', async t => {
   })
 })
 
-t.test('cases 207, 208: a blob that breaks off is an error of its stream, not its end', async t => {
+t.test('cases 204, 207, 208: a blob that breaks off is an error of its stream, not its end', async t => {
   for (const [end, code] of [
     ['hang-up', 'UND_ERR_SOCKET'],
     ['silence', 'UND_ERR_BODY_TIMEOUT'],

@@ -134,7 +134,12 @@ t.test('cases 64, 228: pages', async t => {
     { it: 'no URL', pages: () => page('http://['), finds: 'BLOCKED' },
     { it: 'a page that is missing', pages: query => (query === '' ? page('?p=1') : answer(404)), finds: 'BAD_ANSWER' },
     { it: '1000 of them', pages: () => page(undefined, many(1000)), finds: 1000 },
-    { it: '1001', pages: query => page(query === '' ? '?p=1' : undefined, many(501)), finds: 'TOO_LARGE' },
+    { it: '1000 on two pages', pages: query => page(query === '' ? '?p=1' : undefined, many(500)), finds: 1000 },
+    {
+      it: '1001 on two pages',
+      pages: query => (query === '' ? page('?p=1', many(500)) : page(undefined, many(501))),
+      finds: 'TOO_LARGE',
+    },
   ]
   function next(query: string): string {
     return `${api}?p=${Number(query.slice(3)) + 1}`
