@@ -162,3 +162,34 @@ t.test('case 158: an address is itself in every spelling that a URL takes', asyn
   for (const text of ['http://169.254.169.254\0.example.org/', 'http://example.org%00/', 'http://exa\uff0fmple.org/'])
     t.equal(URL.parse(text), null, `${JSON.stringify(text)} is no URL, so nobody is asked`)
 })
+
+t.test('case 209: DNS that has no answer, fails or says nothing at all is "come again", in bounded time', async t => {
+  // undici's timers keep no process alive; the gate's own port does.
+  await startEvilRegistry(t)
+  const rows: readonly { readonly it: string; readonly resolveAll: ResolveAll; readonly code: string }[] = [
+    { it: 'no address', resolveAll: dns(), code: 'UNREACHABLE' },
+    {
+      it: 'SERVFAIL',
+      resolveAll: (_name, done) => done(Object.assign(new Error('getaddrinfo'), { code: 'EAI_AGAIN' }), []),
+      code: 'UNREACHABLE',
+    },
+    { it: 'silence', resolveAll: () => undefined, code: 'TIMED_OUT' },
+  ]
+  for (const { it, resolveAll, code } of rows) {
+    const dial = openDial({
+      origin: new URL('http://registry.example.org'),
+      trust: { kind: 'system' },
+      clientCertificate: undefined,
+      timeouts: MS,
+      maxConnections: 8,
+      resolveAll,
+    })
+    const began = performance.now()
+    // Nobody else's patience ends it.
+    const signal = AbortSignal.timeout(60_000)
+    const asked = dial.send({ method: 'GET', url: new URL('http://store.example.org/x'), headers: {}, signal })
+    await t.rejects(asked, { name: 'UpstreamError', code }, it)
+    t.ok(performance.now() - began < 20_000, it)
+    await dial.close()
+  }
+})
