@@ -26,12 +26,17 @@ import {
   type Blob,
   type Signer,
 } from '../../support/signer.ts'
+import type { StepFault } from './messages.ts'
 
 /** A manifest, and the requests that ask for it. */
 export type Pull = { readonly manifest: Blob; readonly requests: readonly (readonly ['GET' | 'HEAD', string])[] }
 
-/** `salt` makes another image of the same kind. */
-export type PullKind = { readonly it: string; readonly put: (salt: string) => Pull | Promise<Pull> }
+export type PullKind = {
+  readonly it: string
+  /** `salt` makes another image of the same kind. */
+  readonly put: (salt: string) => Pull | Promise<Pull>
+  readonly faults?: readonly StepFault[]
+}
 
 export type RefusedPulls = {
   readonly policy: object
@@ -146,6 +151,8 @@ function kindsOf(room: Room): Pick<RefusedPulls, 'kinds' | 'accepted'> {
     },
     {
       it: 'a manifest by the blobs route',
+      // What looks for a manifest's keys gives nothing for every other blob.
+      faults: ['throws', 'throws once'],
       put: salt => {
         const manifest = put('test', salt)
         registry.blobs.set(`test ${manifest.digest}`, manifest)
