@@ -40,7 +40,10 @@ const RULES: Readonly<Record<string, { readonly imports: readonly string[]; read
       '@grpc/proto-loader',
     ],
   },
-  trust: { imports: ['json', 'policy', 'signatures'], uses: ['node:crypto', 'node:fs', 'node:path', 'node:timers'] },
+  trust: {
+    imports: ['json', 'cache', 'policy', 'signatures'],
+    uses: ['node:crypto', 'node:fs', 'node:path', 'node:timers'],
+  },
   upstream: {
     imports: ['json', 'cache', 'reference', 'manifest'],
     uses: [

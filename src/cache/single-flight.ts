@@ -3,7 +3,7 @@
  * shared by those who waited for it and forgotten at once (I9); nothing is kept afterwards.
  */
 export class SingleFlight<T> {
-  readonly #flights = new Map<string, Promise<T>>()
+  readonly #flights = new Map<string, { readonly result: Promise<T> }>()
 
   get size(): number {
     return this.#flights.size
@@ -12,13 +12,23 @@ export class SingleFlight<T> {
   /** @param work is told, at any time, whether it is still the flight that newcomers join, or was forgotten meanwhile */
   async run(key: string, work: (isCurrent: () => boolean) => Promise<T>): Promise<T> {
     const running = this.#flights.get(key)
-    if (running !== undefined) return running
-    const isCurrent = (): boolean => this.#flights.get(key) === flight
-    const flight = work(isCurrent).finally(() => {
-      if (isCurrent()) this.#flights.delete(key)
-    })
+    if (running !== undefined) return running.result
+    const { promise: result, resolve, reject } = Promise.withResolvers<T>()
+    // Whoever flies is told below; where nobody else waits, this is nobody's failure.
+    result.catch(() => undefined)
+    const flight = { result }
     this.#flights.set(key, flight)
-    return flight
+    // The end of a flight is no callback of its own: if that failed, all who come later would wait for what is over (case 31).
+    try {
+      const landed = await work(() => this.#flights.get(key) === flight)
+      resolve(landed)
+      return landed
+    } catch (error) {
+      reject(error)
+      throw error
+    } finally {
+      if (this.#flights.get(key) === flight) this.#flights.delete(key)
+    }
   }
 
   /** What is under way rests on what was there before: those who ask from now on do not join it. */

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { SingleFlight } from '../cache/single-flight.ts'
 import { areUnchanged, type FileStamp } from './local-file.ts'
 import { loadSnapshot, type SnapshotOptions } from './load-snapshot.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -58,8 +59,8 @@ export class SnapshotKeeper {
   #goodAt = 0
   #lookedAt = 0
   #lookMs: number
-  #look: Promise<void> | undefined
-  #loading: Promise<void> | undefined
+  readonly #looks = new SingleFlight<void>()
+  readonly #loadings = new SingleFlight<void>()
 
   constructor(options: KeeperOptions) {
     this.#options = options
@@ -96,7 +97,7 @@ export class SnapshotKeeper {
   /** Loads anew, whatever the time: somebody else has found something newer. What fails is told as ever. */
   async refresh(): Promise<void> {
     // A loading that is under way may have begun before it was there.
-    await this.#loading
+    if (this.#loadings.size > 0) await this.#load()
     await this.#load()
   }
 
@@ -124,10 +125,7 @@ export class SnapshotKeeper {
   }
 
   async #lookAtFiles(): Promise<void> {
-    this.#look ??= this.#lookOnce().finally(() => {
-      this.#look = undefined
-    })
-    await this.#look
+    return this.#looks.run('files', () => this.#lookOnce())
   }
 
   async #lookOnce(): Promise<void> {
@@ -142,10 +140,7 @@ export class SnapshotKeeper {
   }
 
   async #load(): Promise<void> {
-    this.#loading ??= this.#loadOnce().finally(() => {
-      this.#loading = undefined
-    })
-    await this.#loading
+    return this.#loadings.run('snapshot', () => this.#loadOnce())
   }
 
   async #loadOnce(): Promise<void> {

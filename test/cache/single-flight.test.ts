@@ -33,3 +33,17 @@ t.test('what was forgotten is joined by nobody, knows it, and takes nobody’s p
   t.same(current, [false, true])
   t.equal(flights.size, 0)
 })
+
+t.test('a failure is told to all who waited for it, and to nobody who comes later', async t => {
+  const flights = new SingleFlight<string>()
+  const work = Promise.withResolvers<string>()
+  const waiting = [flights.run('a', () => work.promise), flights.run('a', async () => 'not asked')]
+  work.reject(new Error('broken'))
+  for (const each of waiting) await t.rejects(each, /broken/)
+  t.equal(await flights.run('a', async () => 'anew'), 'anew')
+  const before = (): never => {
+    throw new Error('before it began')
+  }
+  await t.rejects(flights.run('a', before), /before it began/)
+  t.equal(flights.size, 0)
+})

@@ -47,6 +47,13 @@ export class InjectedGate {
     await this.#order({ type: 'pass' })
   }
 
+  async restart(): Promise<void> {
+    this.#process?.child.kill('SIGKILL')
+    await this.#process?.gone
+    this.#process = undefined
+    await this.start()
+  }
+
   /** @returns undefined where the process has ended; the one in its place is given the order, unless that is `pass` */
   async #order(order: ToInjected): Promise<readonly string[] | undefined> {
     if (this.#process !== undefined) {
