@@ -105,7 +105,8 @@ export async function run(program: string, args: readonly string[]): Promise<str
   const child = spawn(program, [...args], { stdio: ['ignore', 'pipe', 'inherit'] })
   let output = ''
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
-  const code = await new Promise(resolve => child.once('exit', resolve))
+  // Not 'exit': its last words may still be on their way.
+  const code = await new Promise(resolve => child.once('close', resolve))
   if (code !== 0) throw new Error(`${program} ended with ${String(code)}`)
   return output
 }

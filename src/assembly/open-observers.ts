@@ -64,6 +64,7 @@ export async function openObservers(
       logDecision(logger, record)
       metrics.decision(record)
       tracing?.decided(record)
+      if (audit === undefined && shadow === undefined) return
       const kept = { time: new Date(), ...record, snapshotId: evaluation.snapshotId, evaluation }
       if (shadow === undefined) return audit?.write(kept)
       // One record a decision: it waits for the shadow, which is bounded in number and time.

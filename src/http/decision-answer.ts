@@ -34,8 +34,17 @@ export function undecidedAnswer(undecided: Undecided, explain: string, retryAfte
   }
 }
 
+/** A decision that is remembered is told again and again, in the same words. */
+const written = new WeakMap<Accepted, string>()
+
 /** `X-Sealgate-Verdict: accepted; scope="example.org"; signer="cosign.pub"` */
-export function verdictHeader({ via, signers, evaluation }: Accepted): string {
+export function verdictHeader(accepted: Accepted): string {
+  const header = written.get(accepted) ?? writeVerdict(accepted)
+  written.set(accepted, header)
+  return header
+}
+
+function writeVerdict({ via, signers, evaluation }: Accepted): string {
   const parts = ['accepted', `scope="${evaluation.scope}"`]
   for (const signer of signers) parts.push(`signer="${signer.replace(/["\\]/g, '')}"`)
   switch (via.by) {

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { Manifest } from '../manifest/manifest.ts'
-import { newDecisionId, type DecisionRecord, type Explanation, type Explanations } from '../observe/decision-log.ts'
+import type { DecisionRecord, Explanation, Explanations } from '../observe/decision-log.ts'
 import { formatReference, type ImageReference } from '../reference/image-reference.ts'
 import { decisionCode } from '../verdict/decision-code.ts'
 import type { Evaluation } from '../verdict/decision.ts'
@@ -35,7 +35,7 @@ export function recordDecision(
   const { decision } = enforced
   const { evaluation } = decision
   const line: DecisionRecord = {
-    id: newDecisionId(),
+    id: gate.explanations.newId(),
     verdict: verdictOf(enforced),
     reference: formatReference(reference),
     digest: evaluation.digest,

@@ -78,9 +78,14 @@ export class SnapshotKeeper {
     if (this.#snapshot === undefined) throw this.#unavailable()
   }
 
-  /** The snapshot in force if it was looked after just now, without waiting; the hot path of a pull. */
+  /**
+   * The snapshot in force if it was looked after just now, without waiting; the hot path of a pull. While pulls come in their
+   * files are looked at ahead of time, so that none of them has to wait for it.
+   */
   fresh(): Snapshot | undefined {
-    return performance.now() - this.#lookedAt < this.#lookMs && !this.#tooOld() ? this.#snapshot : undefined
+    const age = performance.now() - this.#lookedAt
+    if (age >= this.#lookMs / 2 && this.#looks.size === 0) void this.#lookAhead()
+    return age < this.#lookMs && !this.#tooOld() ? this.#snapshot : undefined
   }
 
   /**
@@ -126,6 +131,14 @@ export class SnapshotKeeper {
 
   async #lookAtFiles(): Promise<void> {
     return this.#looks.run('files', () => this.#lookOnce())
+  }
+
+  async #lookAhead(): Promise<void> {
+    try {
+      await this.#lookAtFiles()
+    } catch {
+      // Nobody waits for this one. The next look is somebody's, who is told.
+    }
   }
 
   async #lookOnce(): Promise<void> {

@@ -140,3 +140,17 @@ t.test('case 184: without a good snapshot there is none, until there is', async 
   for (let waited = 0; scene.keeper.status().snapshot === undefined && waited < 50; waited += 1) await sleep(50)
   t.ok((await scene.keeper.current()).id)
 })
+
+t.test('files are looked at ahead of time while pulls come in, and none of these waits', async t => {
+  const lookMs = 4000
+  const scene = keep(t, { lookMs })
+  await scene.keeper.start()
+  const before = scene.keeper.fresh()
+  t.ok(before, 'just looked at')
+  scene.writePolicy('other.example')
+  await sleep(lookMs / 2 + 50)
+  t.equal(scene.keeper.fresh(), before, 'not too old yet, and a look has begun')
+  for (let tries = 0; tries < 100 && scene.events.length < 2; tries += 1) await sleep(20)
+  t.equal(scene.events.at(-1)?.type, 'loaded')
+  t.ok(scene.keeper.fresh() !== before, 'what it has found is in force without anybody having waited')
+})
