@@ -84,8 +84,9 @@ export class SnapshotKeeper {
    */
   fresh(): Snapshot | undefined {
     const age = performance.now() - this.#lookedAt
+    if (age >= this.#lookMs || this.#tooOld()) return undefined
     if (age >= this.#lookMs / 2 && this.#looks.size === 0) void this.#lookAhead()
-    return age < this.#lookMs && !this.#tooOld() ? this.#snapshot : undefined
+    return this.#snapshot
   }
 
   /**

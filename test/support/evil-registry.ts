@@ -85,8 +85,9 @@ export class EvilRegistry {
     const url = new URL(request.url ?? '', 'http://registry')
     const [, repository = '', kind, subject = ''] =
       /^\/v2\/(.+)\/(tags\/list|referrers\/(.+))$/.exec(url.pathname) ?? []
+    if (kind === undefined || (kind !== 'tags/list' && !this.hasReferrersApi)) return false
     const manifests = [...this.manifests].filter(([key]) => key.startsWith(`${repository} `))
-    if (kind === undefined || manifests.length === 0) return false
+    if (manifests.length === 0) return false
     if (kind === 'tags/list') {
       const names = manifests.map(([key]) => key.slice(repository.length + 1)).filter(name => !name.includes(':'))
       const rest = names.sort().filter(name => name > (url.searchParams.get('last') ?? ''))
@@ -96,7 +97,6 @@ export class EvilRegistry {
       response.writeHead(200, headers).end(JSON.stringify({ name: repository, tags }))
       return true
     }
-    if (!this.hasReferrersApi) return false
     const found = new Map<string, object>()
     for (const [, { mediaType, digest, size, bytes }] of manifests) {
       const manifest = JSON.parse(bytes.toString())
