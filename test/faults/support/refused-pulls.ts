@@ -1,24 +1,14 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { bundleReferrer } from '../../support/attached-bundle.ts'
 import { answer } from '../../support/faults.ts'
 import type { EvilRegistry } from '../../support/evil-registry.ts'
 import { makeKey, publicBytes, signPayload, type SigningKey } from '../../support/gpg.ts'
+import { certify, ISSUER, makeBundle, minutes, statementAbout, trustedRootOf } from '../../support/local-sigstore.ts'
 import {
-  certify,
-  ISSUER,
-  makeBundle,
-  MEDIA_TYPE_3,
-  minutes,
-  statementAbout,
-  trustedRootOf,
-} from '../../support/local-sigstore.ts'
-import {
-  blobOf,
   ecdsaSigner,
   imageOf,
   indexOf,
-  OCI_INDEX,
-  OCI_MANIFEST,
   payloadOf,
   sigManifest,
   signatureLayer,
@@ -183,20 +173,6 @@ async function attachBundle(registry: EvilRegistry, image: Blob): Promise<void> 
     statement: statementAbout(image.digest),
     entries: [{ integratedAt: minutes(-65) }],
   })
-  const descriptorOf = ({ mediaType, digest, size }: Blob): object => ({ mediaType, digest, size })
-  const bundle = blobOf(bytes, MEDIA_TYPE_3)
-  const referrer = blobOf(
-    JSON.stringify({
-      schemaVersion: 2,
-      mediaType: OCI_MANIFEST,
-      artifactType: MEDIA_TYPE_3,
-      config: { mediaType: 'application/vnd.oci.empty.v1+json', digest: blobOf('{}').digest, size: 2 },
-      layers: [descriptorOf(bundle)],
-      subject: descriptorOf(image),
-    }),
-    OCI_MANIFEST,
-  )
-  registry.put('keyless', { manifest: referrer, blobs: [bundle] })
-  const list = blobOf(JSON.stringify({ schemaVersion: 2, manifests: [descriptorOf(referrer)] }), OCI_INDEX)
-  registry.put('keyless', { manifest: list, blobs: [] }, image.digest.replace(':', '-'))
+  const referrer = registry.put('keyless', bundleReferrer(image, bytes))
+  registry.put('keyless', { manifest: indexOf([referrer]), blobs: [] }, image.digest.replace(':', '-'))
 }
