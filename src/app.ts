@@ -57,7 +57,10 @@ export async function createGate(config: Config, logger: Logger, member?: Member
 
   // An upload may take its time: those who push are held to `stallSeconds` between two pieces instead.
   const requestMs = pushers.size > 0 ? 0 : REQUEST_MS
-  const registry = createServer({ shutdownSeconds: config.shutdownSeconds, tls, requestMs })
+  const turns = new Turns()
+  // A turn in which blobs move is long, and who asks for a manifest has waited for it already.
+  const answersMayWait = (): boolean => !turns.hasStreams
+  const registry = createServer({ shutdownSeconds: config.shutdownSeconds, tls, requestMs, answersMayWait })
   const ofAll: Omit<RegistryGate, keyof TracedParts | Exclude<keyof Compartment, 'forget'>> = {
     verdictMs: config.limits.verdictSeconds * MS,
     headOnRefusal: config.headOnRefusal,
@@ -85,7 +88,7 @@ export async function createGate(config: Config, logger: Logger, member?: Member
       logger.warn({ err: error, blob: what, reason }, 'blob stopped')
     },
     hashThread,
-    turns: new Turns(),
+    turns,
     stallMs: config.limits.stallSeconds * MS,
     onInternalError,
   }

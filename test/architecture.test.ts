@@ -97,6 +97,7 @@ const RULES: Readonly<Record<string, { readonly imports: readonly string[]; read
       'node:crypto',
       'node:stream',
       'node:http',
+      'node:net',
       'node:tls',
       'node:worker_threads',
       'bcryptjs',

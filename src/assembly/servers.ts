@@ -1,6 +1,7 @@
 import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http'
 import { fastify, type FastifyInstance } from 'fastify'
 import type { ListenAddress } from '../config/listen-address.ts'
+import { answerTogether } from '../http/answers-together.ts'
 import { errorBody } from '../http/oci-error.ts'
 import type { Tls } from './open-tls.ts'
 
@@ -13,7 +14,7 @@ const IDLE_CHECK_MS = 100
 
 /** The admin port, without its routes. */
 export function createAdminServer(shutdownSeconds: number): FastifyInstance {
-  return createServer({ shutdownSeconds, tls: undefined, requestMs: REQUEST_MS })
+  return createServer({ shutdownSeconds, tls: undefined, requestMs: REQUEST_MS, answersMayWait: () => false })
 }
 
 type ServerOptions = {
@@ -21,10 +22,12 @@ type ServerOptions = {
   readonly tls: Tls | undefined
   /** Milliseconds for a whole request to come in; 0: as long as it takes. */
   readonly requestMs: number
+  /** Whether an answer may wait for the end of its turn of the event loop, just now. */
+  readonly answersMayWait: () => boolean
 }
 
 /** A server with the limits that keep one client's slowness its own (case 146). */
-export function createServer({ shutdownSeconds, tls, requestMs }: ServerOptions): FastifyInstance {
+export function createServer({ shutdownSeconds, tls, requestMs, answersMayWait }: ServerOptions): FastifyInstance {
   const limits = {
     keepAliveTimeout: 75 * MS,
     requestTimeout: requestMs,
@@ -51,6 +54,7 @@ export function createServer({ shutdownSeconds, tls, requestMs }: ServerOptions)
       reply.raw.writeHead(answer.status, { 'content-type': 'application/json' }).end(body)
     },
   })
+  answerTogether(app.server, tls === undefined ? 'connection' : 'secureConnection', answersMayWait)
   // No body is ever parsed, whatever it says it is (case 147): a manifest is read as bytes, and a blob goes on as it comes.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, _payload, done) => done(null))

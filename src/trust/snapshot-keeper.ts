@@ -41,6 +41,8 @@ export type KeeperStatus = {
 }
 
 const CHEAP_STAMPS = 64
+/** When a look ahead of time is due, as a part of `lookMs`: late, for looking often costs, and early enough to be over by then. */
+const LOOK_AHEAD = 0.75
 const FIRST_RETRY_MS = 250
 const LAST_RETRY_MS = 5_000
 
@@ -85,7 +87,7 @@ export class SnapshotKeeper {
   fresh(): Snapshot | undefined {
     const age = performance.now() - this.#lookedAt
     if (age >= this.#lookMs || this.#tooOld()) return undefined
-    if (age >= this.#lookMs / 2 && this.#looks.size === 0) void this.#lookAhead()
+    if (age >= this.#lookMs * LOOK_AHEAD && this.#looks.size === 0) void this.#lookAhead()
     return this.#snapshot
   }
 

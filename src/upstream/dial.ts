@@ -2,6 +2,7 @@ import type { LookupFunction } from 'node:net'
 import { rootCertificates } from 'node:tls'
 import type { Readable } from 'node:stream'
 import { Agent } from 'undici'
+import { connectForLargeReads } from './large-reads.ts'
 import { checkLiteralHost, guardedLookup, type ResolveAll } from './resolved-address.ts'
 import { UpstreamError } from './upstream-error.ts'
 
@@ -77,22 +78,26 @@ export function openDial({
     trusted: readonly string[] | undefined,
     own: ClientCertificate | undefined,
     lookup: LookupFunction | undefined,
-  ): Agent =>
-    new Agent({
+  ): Agent => {
+    const connect = {
+      // One exchange a socket: HTTP/2 would share one among repositories, and its windows hold a large blob back.
+      allowH2: false,
+      timeout: timeouts.connectMs,
+      ...(trusted === undefined ? {} : { ca: [...trusted] }),
+      ...(own === undefined ? {} : { cert: own.cert, key: own.key }),
+      ...(lookup === undefined ? {} : { lookup }),
+    }
+    return new Agent({
       connections: maxConnections,
       pipelining: 1,
-      // One exchange a socket: HTTP/2 would share one among repositories, and its windows hold a large blob back.
       allowH2: false,
       maxHeaderSize: MAX_HEADER_BYTES,
       headersTimeout: timeouts.headersMs,
       bodyTimeout: timeouts.bodyMs,
-      connect: {
-        timeout: timeouts.connectMs,
-        ...(trusted === undefined ? {} : { ca: [...trusted] }),
-        ...(own === undefined ? {} : { cert: own.cert, key: own.key }),
-        ...(lookup === undefined ? {} : { lookup }),
-      },
+      // TLS is read in records, of 16 KiB at most.
+      connect: origin.protocol === 'http:' && lookup === undefined ? connectForLargeReads(connect) : connect,
     })
+  }
   const { atHome, elsewhere } = trustedAt(trust)
   const own = agentWith(atHome, clientCertificate, undefined)
   const foreign = agentWith(elsewhere, undefined, guardedLookup(origin, resolveAll))

@@ -148,7 +148,7 @@ t.test('files are looked at ahead of time while pulls come in, and none of these
   const before = scene.keeper.fresh()
   t.ok(before, 'just looked at')
   scene.writePolicy('other.example')
-  await sleep(lookMs / 2 + 50)
+  await sleep(lookMs * 0.75 + 50)
   t.equal(scene.keeper.fresh(), before, 'not too old yet, and a look has begun')
   for (let tries = 0; tries < 500 && scene.events.length < 2; tries += 1) await sleep(20)
   t.match(scene.events, [{ type: 'loaded' }, { type: 'loaded' }], 'it has found what nobody has asked for')

@@ -5,7 +5,7 @@ import { BlobDigestError } from './blob-error.ts'
 import { BlobHash } from './blob-hash.ts'
 import type { HashThread } from './hash-thread.ts'
 import { ManifestScreen } from './manifest-screen.ts'
-import type { Turns } from './turns.ts'
+import type { Turn, Turns } from './turns.ts'
 
 export type BlobStream = {
   /** Each of its chunks is its reader's alone. */
@@ -29,13 +29,12 @@ const WRITES_UNDER_WAY = 2
 export async function streamWholeBlob(stream: BlobStream, digest: Digest, thread: HashThread): Promise<void> {
   const screen = new ManifestScreen()
   const hash = new BlobHash(algorithmOf(digest), thread)
-  const writes = new Writes(stream)
   const turn = stream.turns.begin()
+  const writes = new Writes(stream, turn)
   try {
     for await (const chunk of stream.body) {
       for (const ready of screen.push(ownBytes(chunk))) await writes.write(ready, bytes => hash.update(bytes))
       await hash.room()
-      await turn.after(chunk)
     }
     await writes.settled()
     const rest = screen.rest()
@@ -61,13 +60,12 @@ export async function streamPartOfBlob(
   { isBeginning }: { readonly isBeginning: boolean },
 ): Promise<void> {
   const screen = isBeginning ? new ManifestScreen() : undefined
-  const writes = new Writes(stream)
   const turn = stream.turns.begin()
+  const writes = new Writes(stream, turn)
   try {
     for await (const chunk of stream.body) {
       const bytes = ownBytes(chunk)
       for (const ready of screen?.push(bytes) ?? [bytes]) await writes.write(ready, free)
-      await turn.after(chunk)
     }
     for (const ready of screen?.rest() ?? []) await writes.write(ready, free)
     await writes.end()
@@ -76,26 +74,39 @@ export async function streamPartOfBlob(
   }
 }
 
-/** What a client is sent, chunk by chunk; each is handed on once the socket has taken it. */
+/** What a client is sent, chunk by chunk and in turns; each chunk is handed on once the socket has taken all of it. */
 class Writes {
   readonly #stream: BlobStream
+  readonly #turn: Turn
   readonly #underWay: Promise<void>[] = []
   #begun = false
   #failure: Error | undefined
 
-  constructor(stream: BlobStream) {
+  constructor(stream: BlobStream, turn: Turn) {
     this.#stream = stream
+    this.#turn = turn
   }
 
   /** Waits until there is room for the next. @throws what the socket failed with */
-  async write(bytes: Uint8Array<ArrayBuffer>, taken: (buffer: ArrayBuffer) => void): Promise<void> {
+  async write(chunk: Uint8Array<ArrayBuffer>, taken: (buffer: ArrayBuffer) => void): Promise<void> {
+    for (let start = 0; start < chunk.byteLength;) {
+      const piece = chunk.subarray(start, start + this.#turn.largest())
+      start += piece.byteLength
+      // A socket takes its pieces in order: with the last of them it has taken all.
+      const isLast = start === chunk.byteLength
+      await this.#writePiece(piece, isLast ? () => this.#take(chunk.buffer, taken) : () => {})
+      await this.#turn.after(piece)
+    }
+  }
+
+  async #writePiece(piece: Uint8Array, onTaken: () => void): Promise<void> {
     if (!this.#begun) this.#stream.begin()
     this.#begun = true
     const { response } = this.#stream
     const written = new Promise<void>(resolve => {
-      response.write(bytes, error => {
+      response.write(piece, error => {
         if (error) this.#failure ??= error
-        else this.#take(bytes.buffer, taken)
+        else onTaken()
         resolve()
       })
     })

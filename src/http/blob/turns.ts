@@ -7,6 +7,14 @@ const BUSY_TURNS = 64
 /** What all streams together may move in a turn, as long as nobody else wants one. */
 const TURN_BYTES = 256 * 1024
 
+export type Turn = {
+  /** How many bytes may be written at once, now. */
+  readonly largest: () => number
+  /** What to wait for once this has been written, if anything. */
+  readonly after: (piece: Uint8Array) => Promise<void> | undefined
+  readonly end: () => void
+}
+
 /**
  * Blobs take turns with everybody else. One thread moves them and answers all other requests, and a socket that has more to
  * give is read as long as there is room: ten blobs would be megabytes in one turn of the event loop, and a manifest would wait
@@ -22,11 +30,17 @@ export class Turns {
     this.#busyTurns = BUSY_TURNS
   }
 
+  /** Whether any blob is being moved. */
+  get hasStreams(): boolean {
+    return this.#streams > 0
+  }
+
   /** A stream that takes turns until its `end`. */
-  begin(): { readonly after: (chunk: Uint8Array) => Promise<void> | undefined; readonly end: () => void } {
+  begin(): Turn {
     this.#streams += 1
     let bytes = 0
     return {
+      largest: () => (this.#busyTurns > 0 ? SHARE_BYTES : TURN_BYTES),
       after: ({ byteLength }) => {
         bytes += byteLength
         if (bytes < this.#share()) return undefined

@@ -1,6 +1,6 @@
 import { createServer, get } from 'node:http'
 import { Readable } from 'node:stream'
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import t from 'tap'
 import { HashThread } from '../../../src/http/blob/hash-thread.ts'
 import { Turns } from '../../../src/http/blob/turns.ts'
@@ -22,7 +22,11 @@ type Outcome = {
 }
 
 /** Sends a stream through a real socket. */
-async function sent(body: Readable, send: (stream: BlobStream) => Promise<void>): Promise<Outcome> {
+async function sent(
+  body: Readable,
+  send: (stream: BlobStream) => Promise<void>,
+  turns: Turns = new Turns(),
+): Promise<Outcome> {
   let begun = false
   const ended = Promise.withResolvers<string>()
   const server = createServer((_request, response) => {
@@ -30,7 +34,7 @@ async function sent(body: Readable, send: (stream: BlobStream) => Promise<void>)
       begun = true
       response.writeHead(200)
     }
-    send({ body, response, begin, turns: new Turns() }).then(
+    send({ body, response, begin, turns }).then(
       () => ended.resolve('whole'),
       (error: unknown) => {
         response.destroy()
@@ -53,9 +57,13 @@ async function sent(body: Readable, send: (stream: BlobStream) => Promise<void>)
   return { end: await ended.promise, begun, received: Buffer.concat(parts), complete }
 }
 
-function whole(bytes: Buffer, options: { chunk?: number; digest?: Buffer } = {}): Promise<Outcome> {
+function whole(bytes: Buffer, options: { chunk?: number; digest?: Buffer; turns?: Turns } = {}): Promise<Outcome> {
   const digest = digestOf(options.digest ?? bytes)
-  return sent(chunks(bytes, options.chunk ?? 64 * 1024), stream => streamWholeBlob(stream, digest, thread))
+  return sent(
+    chunks(bytes, options.chunk ?? 64 * 1024),
+    stream => streamWholeBlob(stream, digest, thread),
+    options.turns,
+  )
 }
 
 t.test('a manifest never leaves as a blob (case 123)', async t => {
@@ -73,6 +81,16 @@ t.test('anything else leaves whole', async t => {
     t.same({ end, complete }, { end: 'whole', complete: true }, it)
     t.ok(received.equals(bytes), `${it}: every byte in its place`)
   }
+})
+
+t.test('a large chunk leaves in pieces while others ask, and is hashed once all of them have left', async t => {
+  const bytes = randomBytes(8 * MIB)
+  const turns = new Turns()
+  turns.noteRequest()
+  const { end, received, complete } = await whole(bytes, { chunk: MIB + 1, turns })
+  t.same({ end, complete }, { end: 'whole', complete: true })
+  t.ok(received.equals(bytes), 'every byte in its place')
+  t.equal(turns.hasStreams, false)
 })
 
 t.test('a document too large to be a manifest still never leaves whole', async t => {

@@ -21,6 +21,21 @@ t.test('a stream that is alone has a turn for 256 KiB, and ten have one each for
   t.equal(only.after(SHARE), undefined, 'and alone again it does not')
 })
 
+t.test(
+  'what is written at once is small while others ask, and what a lone stream may move in a turn otherwise',
+  async t => {
+    const turns = new Turns()
+    t.equal(turns.hasStreams, false)
+    const stream = turns.begin()
+    t.equal(turns.hasStreams, true)
+    t.equal(stream.largest(), 256 * 1024)
+    turns.noteRequest()
+    t.equal(stream.largest(), 64 * 1024)
+    stream.end()
+    t.equal(turns.hasStreams, false)
+  },
+)
+
 t.test('while nobody else asks, all that wait go on in the next turn', async t => {
   const turns = new Turns()
   let moved = 0
