@@ -11,32 +11,25 @@ import type { Server, Socket } from 'node:net'
  * @param mayWait whether turns are short just now; else each answer goes out at once
  */
 export function answerTogether(server: Server, event: 'connection' | 'secureConnection', mayWait: () => boolean): void {
-  let ready: (() => void)[] = []
+  /** A socket has one write under way at most: its stream waits for that. */
+  const held = new WeakMap<Socket, () => void>()
 
-  function writeAll(): void {
-    const answers = ready.values()
-    ready = []
-    try {
-      for (const write of answers) write()
-    } finally {
-      // A throw on the way is that one's alone: there are others behind it then.
-      for (const write of answers) add(write)
-    }
-  }
-
-  function add(write: () => void): void {
-    if (ready.push(write) === 1) setImmediate(writeAll)
+  function writeNow(socket: Socket): void {
+    const write = held.get(socket)
+    held.delete(socket)
+    write?.()
   }
 
   // What comes after a request may be no HTTP, and the connection ended for it: the request's answer goes before.
-  server.prependListener('clientError', writeAll)
+  server.prependListener('clientError', (_error: unknown, socket: Socket) => writeNow(socket))
   server.on(event, (socket: Socket) => {
     const writev = socket._writev?.bind(socket)
     if (writev === undefined) return
     // A Writable's implementer's to override; the stream keeps its order, and waits for `taken` before it writes more.
     socket._writev = (chunks, taken) => {
-      if (mayWait()) add(() => writev(chunks, taken))
-      else writev(chunks, taken)
+      if (!mayWait()) return writev(chunks, taken)
+      held.set(socket, () => writev(chunks, taken))
+      setImmediate(writeNow, socket)
     }
   })
 }
