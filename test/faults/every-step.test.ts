@@ -18,7 +18,7 @@ const FAULTS: readonly StepFault[] = ['throws', 'throws once', 'gives nothing']
 const FEWEST_STEPS = 60
 const ANSWER_MS = 3000
 
-t.test('no fault in any one step lets out what is refused', { timeout: 1_200_000 }, async t => {
+t.test('no fault in any one step lets out what is refused', { timeout: 2_400_000 }, async t => {
   const registry = await startEvilRegistry(t)
   const directory = temporaryDirectory(t)
   const { policy, settings, kinds, accepted } = await refusedPulls(registry, directory)
