@@ -80,8 +80,6 @@ export function openDial({
     lookup: LookupFunction | undefined,
   ): Agent => {
     const connect = {
-      // One exchange a socket: HTTP/2 would share one among repositories, and its windows hold a large blob back.
-      allowH2: false,
       timeout: timeouts.connectMs,
       ...(trusted === undefined ? {} : { ca: [...trusted] }),
       ...(own === undefined ? {} : { cert: own.cert, key: own.key }),
@@ -90,6 +88,7 @@ export function openDial({
     return new Agent({
       connections: maxConnections,
       pipelining: 1,
+      // One exchange a socket: HTTP/2 would share one among repositories, and its windows hold a large blob back.
       allowH2: false,
       maxHeaderSize: MAX_HEADER_BYTES,
       headersTimeout: timeouts.headersMs,

@@ -1,6 +1,6 @@
-import { connect } from 'node:net'
+import { connect, Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import type { Script } from '../support/evil-registry.ts'
 import { hangUp, truncated } from '../support/faults.ts'
 import { blobOf } from '../support/signer.ts'
@@ -132,3 +132,40 @@ t.test('case 215: nor is one waited for that has not begun, when nobody wants it
     t.ok(await Promise.race([letGo.promise, sleep(5000, false, { ref: false })]), JSON.stringify(headers))
   }
 })
+
+t.test('an answer waits for the end of its turn of the event loop, but not while a blob is on its way', async t => {
+  const { registry, signer, pull } = await scene(t)
+  const { digest } = registry.putSigned('test', '1', signer, 'example.org')
+  const large = blobOf(Buffer.alloc(3 * MIB, 1))
+  const begun = Promise.withResolvers<() => void>()
+  registry.script = (request, response) => {
+    if (request.url !== `/v2/test/blobs/${large.digest}`) return false
+    response.writeHead(200, { 'content-length': large.bytes.length }).write(large.bytes.subarray(0, MIB))
+    begun.resolve(() => response.end(large.bytes.subarray(MIB)))
+    return true
+  }
+  const heldAnswers = countHeldAnswers(t)
+  await pull(`test/manifests/${digest}`)
+  t.ok(heldAnswers() > 0)
+  const blob = pull(`test/blobs/${large.digest}`)
+  const finish = await begun.promise
+  await sleep(100)
+  const before = heldAnswers()
+  t.equal((await pull(`test/manifests/${digest}`)).status, 200)
+  t.equal(heldAnswers(), before, 'at once')
+  finish()
+  t.equal((await blob).body.length, large.bytes.length)
+})
+
+/** How many sockets' answers have been put off, in this process. */
+function countHeldAnswers(t: Test): () => number {
+  const { setImmediate: original } = globalThis
+  let count = 0
+  const counting = (callback: (...args: unknown[]) => void, ...args: unknown[]): NodeJS.Immediate => {
+    if (args[0] instanceof Socket) count += 1
+    return original(callback, ...args)
+  }
+  Reflect.set(globalThis, 'setImmediate', Object.assign(counting, original))
+  t.teardown(() => Reflect.set(globalThis, 'setImmediate', original))
+  return () => count
+}

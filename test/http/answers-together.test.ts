@@ -33,6 +33,8 @@ t.test('an answer goes before its connection is ended for what came after the re
   server.emit('clientError', new Error('no HTTP'), ours)
   t.equal(handedOver(), 1)
   t.equal(await text(theirs), 'ab')
+  await turn()
+  t.equal(handedOver(), 1, 'and not once more at the end of the turn')
 })
 
 t.test('nothing waits where turns are long', async t => {

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer, type Socket } from 'node:net'
+import { createServer as createHttpServer } from 'node:http'
+import { createServer, type Server, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
+import { openDial } from '../../src/upstream/dial.ts'
 import { connectForLargeReads, readsInto } from '../../src/upstream/large-reads.ts'
 
 const KIB = 1024
@@ -52,6 +54,30 @@ t.test('what comes through a socket is what was sent, in pieces larger than Node
   t.ok(Math.max(...chunks.map(chunk => chunk.byteLength)) > 64 * KIB)
 })
 
+t.test('a registry over plain HTTP is read so', async t => {
+  const sent = randomBytes(8 * KIB * KIB)
+  const server = createHttpServer((_request, response) => response.end(sent)).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const origin = new URL(`http://127.0.0.1:${portOf(server)}`)
+  const timeouts = { connectMs: 5000, headersMs: 5000, bodyMs: 5000 }
+  const dial = openDial({
+    origin,
+    trust: { kind: 'system' },
+    clientCertificate: undefined,
+    timeouts,
+    maxConnections: 1,
+  })
+  t.teardown(async () => {
+    await dial.close()
+    server.close()
+  })
+  const { body } = await dial.send({ method: 'GET', url: origin, headers: {}, signal: AbortSignal.timeout(5000) })
+  const chunks: Buffer[] = []
+  for await (const chunk of body) chunks.push(chunk)
+  t.ok(Buffer.concat(chunks).equals(sent))
+  t.ok(Math.max(...chunks.map(chunk => chunk.byteLength)) > 64 * KIB)
+})
+
 t.test('a socket that nobody reads from is not read', async t => {
   let peer: Socket | undefined
   const socket = await connectTo(t, connection => {
@@ -87,7 +113,7 @@ async function connectTo(t: Test, onPeer: (peer: Socket) => void): Promise<Socke
   return socket
 }
 
-function portOf(server: ReturnType<typeof createServer>): string {
+function portOf(server: Server): string {
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('no port')
   return String(address.port)

@@ -93,6 +93,22 @@ t.test('a large chunk leaves in pieces while others ask, and is hashed once all 
   t.equal(turns.hasStreams, false)
 })
 
+t.test('a stream takes a turn for each piece that it writes, however large its chunks are', async t => {
+  const turns = new Turns()
+  const pieces: number[] = []
+  const begin = turns.begin.bind(turns)
+  turns.begin = () => {
+    const turn = begin()
+    return { ...turn, after: piece => (pieces.push(piece.byteLength), turn.after(piece)) }
+  }
+  turns.noteRequest()
+  await whole(Buffer.alloc(2 * MIB, 1), { chunk: MIB, turns })
+  t.same(
+    pieces,
+    Array.from({ length: 32 }, () => 64 * 1024),
+  )
+})
+
 t.test('a document too large to be a manifest still never leaves whole', async t => {
   const bytes = Buffer.from(`{"a":${JSON.stringify('x'.repeat(5 * MIB))},"layers":[]}`)
   const { end, complete } = await whole(bytes)
