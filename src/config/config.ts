@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { parseRegistryHost, type RegistryHost } from '../reference/repository.ts'
+import { contradictionsIn } from './contradictions.ts'
 import { address } from './listen-address.ts'
 import { bytes, MIN_HELD_BYTES, positiveSeconds } from './measures.ts'
 import { registryHost, repositoryText, scope } from './names.ts'
@@ -204,49 +205,8 @@ export function parseConfig(value: unknown): ParsedConfig {
   if (!result.success) {
     return { ok: false, problems: result.error.issues.map(issue => `${formatPath(issue.path)}${issue.message}`) }
   }
-  const { defaultRegistry, registries, hostNames } = result.data
-  const problems: string[] = []
-  const namesUsers = result.data.auth.kind !== 'none' || result.data.tls?.clientCa !== undefined
-  for (const [host, place] of registries) {
-    if ('url' in place && place.credentials === 'client' && result.data.auth.kind !== 'none') {
-      const why = 'a client has one login to send, and "auth" takes it for the gate\'s own'
-      problems.push(`registries["${host}"].credentials: ${why}`)
-    }
-    if ('pushers' in place && place.pushers !== undefined && !namesUsers) {
-      problems.push(`registries["${host}"].pushers: users have no names here: set "auth" or "tls.clientCa"`)
-    }
-  }
-  if (defaultRegistry !== undefined && !registries.has(defaultRegistry)) {
-    problems.push(`defaultRegistry: ${defaultRegistry} is not among the registries`)
-  }
-  const scopes = new Set<string>()
-  for (const [index, rule] of result.data.signatureRepositories.entries()) {
-    const path = `signatureRepositories[${index}]`
-    if (!registries.has(rule.repository.host)) {
-      problems.push(`${path}.repository: ${rule.repository.host} is not among the registries`)
-    }
-    const kept = registries.get(rule.repository.host)
-    if (
-      kept !== undefined &&
-      'url' in kept &&
-      kept.credentials === 'client' &&
-      !isOf(rule.repository.host, rule.scope)
-    ) {
-      problems.push(
-        `${path}.repository: ${rule.repository.host} has "credentials: client", and a login is for one registry`,
-      )
-    }
-    if (scopes.has(rule.scope)) problems.push(`${path}.scope: ${rule.scope} is there already`)
-    scopes.add(rule.scope)
-  }
-  for (const [name, host] of hostNames) {
-    if (!registries.has(host)) problems.push(`hostNames["${name}"]: ${host} is not among the registries`)
-  }
+  const problems = contradictionsIn(result.data)
   return problems.length > 0 ? { ok: false, problems } : { ok: true, config: result.data }
-}
-
-function isOf(host: RegistryHost, text: string): boolean {
-  return text === host || text.startsWith(`${host}/`)
 }
 
 function formatPath(path: readonly PropertyKey[]): string {

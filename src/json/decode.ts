@@ -1,4 +1,5 @@
-import { JsonError, parseJson, positionsAt, type JsonLimits, type JsonNode, type TextPosition } from './strict-json.ts'
+import { JsonError, parseJson, type JsonLimits, type JsonNode } from './strict-json.ts'
+import { positionsAt, type TextPosition } from './text-position.ts'
 
 /** One thing wrong with a document: where (JSON path, line, column) and what. */
 export type Problem = TextPosition & { readonly path: string; readonly message: string }

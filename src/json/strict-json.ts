@@ -1,3 +1,6 @@
+import { ownText } from './own-text.ts'
+import { positionAt, type TextPosition } from './text-position.ts'
+
 /**
  * JSON as security documents need it: one reading only. Where `JSON.parse` keeps the last of two equal keys, takes a
  * prototype's name for a key like any other and forgets where a value stood, this parser refuses or remembers.
@@ -23,9 +26,6 @@ export type JsonLimits = {
 }
 
 export type JsonErrorCode = 'TOO_LARGE' | 'NOT_UTF8' | 'SYNTAX' | 'DUPLICATE_KEY' | 'TOO_DEEP'
-
-/** Where in a text: both counted from 1, columns in UTF-16 units as editors do. */
-export type TextPosition = { readonly line: number; readonly column: number }
 
 export class JsonError extends Error {
   override readonly name = 'JsonError'
@@ -64,27 +64,6 @@ export function parseJson(bytes: Uint8Array, limits: JsonLimits = DEFAULT_JSON_L
     throw error
   }
   return { text, root: new Parser(text, limits.maxDepth).document() }
-}
-
-/** Line and column of each of these indexes into the text, by index. The text is read once, however many there are. */
-export function positionsAt(text: string, indexes: readonly number[]): ReadonlyMap<number, TextPosition> {
-  const positions = new Map<number, TextPosition>()
-  let line = 1
-  let lineStart = 0
-  let lineEnd = text.indexOf('\n')
-  for (const index of indexes.toSorted((a, b) => a - b)) {
-    while (lineEnd !== -1 && lineEnd < index) {
-      line += 1
-      lineStart = lineEnd + 1
-      lineEnd = text.indexOf('\n', lineStart)
-    }
-    positions.set(index, { line, column: index - lineStart + 1 })
-  }
-  return positions
-}
-
-function positionAt(text: string, index: number): TextPosition {
-  return positionsAt(text, [index]).get(index) ?? { line: 1, column: 1 }
 }
 
 const QUOTE = 0x22
@@ -268,18 +247,4 @@ class Parser {
   #error(code: JsonErrorCode, message: string, index: number): JsonError {
     return new JsonError(code, message, positionAt(this.#text, index))
   }
-}
-
-/** Shorter slices are copies anyway. */
-const COPIED_LENGTH = 13
-/** Beyond this the document is not much more than the string. */
-const MAX_OWN_LENGTH = 1024
-
-/**
- * The same text with memory of its own. A slice keeps the whole document that it was cut from: a digest that is remembered
- * would keep its manifest, a claim its payload.
- */
-function ownText(text: string): string {
-  if (text.length < COPIED_LENGTH || text.length > MAX_OWN_LENGTH) return text
-  return Buffer.from(text, 'utf16le').toString('utf16le')
 }
